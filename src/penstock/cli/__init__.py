@@ -1,0 +1,53 @@
+"""The command line: a table of commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from penstock import __version__
+from penstock.model.errors import EXIT_USAGE, PenstockError
+
+COMMANDS = {
+    "extract": "pull the events of an API into PostgreSQL, and prove that none is missing",
+    "dead": "look at records that could not be stored",
+    "db": "the embedded PostgreSQL: its address, a shell, start and stop",
+    "simulate": "stand-ins for systems that nobody can install",
+}
+
+USAGE = "usage: penstock [--version] COMMAND ...\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_help())
+        return 0 if arguments else EXIT_USAGE
+    if arguments[0] == "--version":
+        sys.stdout.write(f"penstock {__version__}\n")
+        return 0
+    if arguments[0] not in COMMANDS:
+        sys.stderr.write(f"{USAGE}penstock: there is no command {arguments[0]!r}; see `penstock --help`\n")
+        return EXIT_USAGE
+    return _run(arguments[0], arguments[1:])
+
+
+def _run(command: str, arguments: Sequence[str]) -> int:
+    module = import_module(f"penstock.cli.{command}")
+    parser = argparse.ArgumentParser(prog=f"penstock {command}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.add_arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(arguments)))
+    except PenstockError as error:
+        sys.stderr.write(f"penstock: {error}\n")
+        if error.hint:
+            sys.stderr.write(f"  {error.hint}\n")
+        return error.exit_code
+
+
+def _help() -> str:
+    commands = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
+    return f"{USAGE}\nPenstock carries records into databases: nothing lost, nothing twice, and the proof at the end.\n\ncommands:\n{commands}\n`penstock COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 usage, 75 try again later, 130/143 stopped by a signal.\n"

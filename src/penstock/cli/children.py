@@ -1,0 +1,73 @@
+"""What a run starts for itself and takes down with it: the simulated API and the embedded PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from penstock.engine.telemetry import Telemetry
+from penstock.extract.api import Address
+from penstock.model.errors import Fatal, Transient
+from penstock.stores.postgres.connections import Dial
+from penstock.stores.postgres.embedded.errors import KeepsDying
+from penstock.stores.postgres.embedded.server import EmbeddedServer
+from penstock.stores.postgres.embedded.settings import EmbeddedSettings
+
+
+class SimulatorFailed(Fatal):
+    """The simulated API did not start."""
+
+
+@asynccontextmanager
+async def simulated_api(events: int, options: str) -> AsyncIterator[Address]:
+    """Run `penstock simulate datasync` as a child on a free port."""
+    command = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", f"--events={events}", *shlex.split(options)]
+    child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True)
+    assert child.stdout is not None
+    try:
+        ready = await child.stdout.readline()
+        if not ready:
+            raise SimulatorFailed(f"`penstock simulate datasync {options}` ended with {await child.wait()}")
+        facts = json.loads(ready)
+        yield Address(facts["url"], facts["api_key"])
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            await child.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the rows go, for people: `place` without a password, and the command that shows them."""
+
+    dial: Dial
+    place: str
+    command: str
+
+
+@asynccontextmanager
+async def database(url: str | None, telemetry: Telemetry) -> AsyncIterator[Database]:
+    """The database of `url`, or the embedded one, which is restarted when it dies."""
+    if url is not None:
+        async def fixed() -> str:
+            return url
+
+        yield Database(fixed, "DATABASE_URL", 'psql "$DATABASE_URL" -c')
+        return
+    server = EmbeddedServer(EmbeddedSettings.from_environment())
+    await asyncio.to_thread(server.start)
+
+    async def dial() -> str:
+        if await asyncio.to_thread(server.restart_if_dead):
+            telemetry.database_restarts = server.restarts
+        return server.url
+
+    try:
+        yield Database(dial, server.redacted_url, "penstock db shell -c")
+    finally:
+        await asyncio.to_thread(server.stop)

@@ -1,0 +1,32 @@
+"""The embedded PostgreSQL. It runs while a command needs it; `start` leaves it running until `stop`."""
+
+from __future__ import annotations
+
+import argparse
+
+ACTIONS = {
+    "url": "print the address of the running server, with its password",
+    "shell": "psql on it; what follows goes to psql, such as: penstock db shell -c 'select 1'",
+    "start": "start it and leave it running",
+    "stop": "stop it",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One sub-command for each action."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in ACTIONS.items():
+        action = actions.add_parser(name, help=text, description=text, add_help=name != "shell", prefix_chars="-" if name != "shell" else "\0")
+        if name == "shell":
+            action.add_argument("psql", nargs="*", metavar="ARGUMENT", help="for psql")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    from penstock.stores.postgres.embedded import commands  # noqa: PLC0415 - heavy
+    from penstock.stores.postgres.embedded.settings import EmbeddedSettings  # noqa: PLC0415
+
+    settings = EmbeddedSettings.from_environment()
+    if arguments.action == "shell":
+        return commands.shell(settings, arguments.psql)
+    return {"url": commands.url, "start": commands.start, "stop": commands.stop}[arguments.action](settings)

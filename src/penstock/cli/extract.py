@@ -1,0 +1,51 @@
+"""Pull the events of an API into PostgreSQL, and prove that none is missing.
+
+Without a real API (API_BASE_URL and TARGET_API_KEY) a simulated one is started, without DATABASE_URL an embedded PostgreSQL. Stop it at any moment,
+by Ctrl-C or kill -9, and run the same command again: it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+FLAGS = {
+    "api_base_url": ("URL", "the API: its host, or the same ending in /api/v1"),
+    "database_url": ("URL", "the PostgreSQL to write to (default: an embedded one)"),
+    "partition_count": ("N", "workers, each with its own part of the time (default: 8)"),
+    "batch_size": ("N", "events per request, at most 5000 (default: 5000)"),
+    "pg_sync_commit": ("off|on", "whether each commit waits for the disk; the proof always does (default: off)"),
+    "max_refused_percent": ("P", "share of events that may be refused before the run fails (default: 1)"),
+    "table": ("NAME", "table to write to; each has its own positions and one source (default: ingested_events)"),
+    "events": ("N", "events of the simulated API (default: 3000000)"),
+    "port": ("PORT", "where /health, /ready, /metrics and /status are; the next free one when taken (default: 8080)"),
+    "stall_minutes": ("MIN", "give up, to be run again, when nothing was stored for so long (default: 15)"),
+    "lease_seconds": ("S", "silence after which another run may take over (default: 30)"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags; each one also is a variable of the environment and of `.env`, in capitals."""
+    parser.epilog = (
+        "Each flag with a value may be given as an environment variable or in .env instead, such as BATCH_SIZE=1000;"
+        " the key of the API only so, as TARGET_API_KEY. Flags win over the environment, that over the file."
+    )
+    for name, (metavar, text) in FLAGS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument("--simulate", action="store_true", help="put the simulated API's events into DATABASE_URL")
+    parser.add_argument("--simulator", metavar="OPTIONS", default="", help="options of `penstock simulate datasync`, in one argument")
+    parser.add_argument("--env-file", type=Path, default=Path(".env"), metavar="FILE", help="file with settings (default: .env)")
+    parser.add_argument("--progress", choices=("auto", "live", "log", "json"), default="auto", help="how to show progress, on stderr")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it in the foreground."""
+    from penstock.cli import foreground  # noqa: PLC0415 - heavy
+    from penstock.engine import configuration  # noqa: PLC0415
+    from penstock.extract.settings import ExtractSettings  # noqa: PLC0415
+
+    given = configuration.gather(ExtractSettings, vars(arguments), env_file=arguments.env_file)
+    settings = configuration.settings(ExtractSettings, given)
+    settings.check(simulate=arguments.simulate)
+    return foreground.extract(settings, arguments)

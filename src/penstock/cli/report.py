@@ -1,0 +1,106 @@
+"""The last words of an extraction: the proof, the speed, where the data is and the command that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from penstock.cli.children import Database
+from penstock.engine.telemetry import Telemetry
+from penstock.extract.job import Extraction
+from penstock.extract.proof import Part, Proof
+from penstock.extract.timestamps import EARLIEST
+
+BEGINNING = "the beginning"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is said about a run that came to its end."""
+
+    extraction: Extraction
+    telemetry: Telemetry
+    database: Database
+    table: str
+
+    def as_json(self) -> dict[str, object]:
+        """The documented object of --json; `seconds` and `events_per_second` are of this run alone."""
+        status, proof, counters = self.telemetry.status(), self.extraction.proof, self.telemetry.counters
+        total = self.telemetry.total
+        return {
+            "state": self.extraction.outcome.state,
+            "rows_stored": total.stored,
+            "duplicates": total.duplicate,
+            "rejected": total.refused,
+            "gaps": None if proof is None else proof.gaps,
+            "complete": proof is not None and proof.complete,
+            "seconds": status.seconds,
+            "events_per_second": self._per_second(),
+            "requests": counters["requests_total"],
+            "throttled": counters["responses_throttled_total"],
+            "resumed": bool(self.telemetry.before.received),
+            "rows_stored_by_this_run": counters["rows_stored_total"],
+            "proof": None if proof is None else proof.as_json(),
+        }
+
+    def as_text(self) -> str:
+        """For people."""
+        return "\n".join([*self._proof(), "", *self._speed(), "", *self._place(), ""])
+
+    def _proof(self) -> Iterator[str]:
+        proof = self.extraction.proof
+        if proof is None:
+            yield f"{self.extraction.outcome.message}. Run the same command again: it goes on where it stopped."
+            return
+        yield f"The proof, with respect to what the API at {proof.source} reported:"
+        yield from _table(proof)
+        yield from _totals(proof)
+        yield from (f"  NOT PROVEN: {fault}" for fault in proof.faults)
+        if proof.complete:
+            yield "Complete: nothing lost, nothing twice." if not proof.sums.refused else "Complete, with rejected rows: see `penstock dead list`."
+
+    def _speed(self) -> Iterator[str]:
+        status, counters, before = self.telemetry.status(), self.telemetry.counters, self.telemetry.before
+        brought = counters["rows_stored_total"]
+        if brought == 0 and before.received:
+            yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.seconds:.1f} s."
+        else:
+            resumed = f", on top of {before.stored:,} stored before" if before.received else ""
+            yield f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second{resumed}."
+        yield f"{counters['requests_total']:,} requests, {counters['responses_throttled_total']:,} throttled, {counters['requests_retried_total']:,} retried."
+
+    def _place(self) -> Iterator[str]:
+        yield f"The data is in table {self.table} of {self.database.place}. To look at it:"
+        yield f"  {self.database.command} 'select type, count(*) from {self.table} group by type order by 2 desc'"
+
+    def _per_second(self) -> float:
+        seconds = self.telemetry.status().seconds
+        return round(self.telemetry.counters["rows_stored_total"] / seconds, 1) if seconds else 0.0
+
+
+def _table(proof: Proof) -> Iterator[str]:
+    yield f"  {'newer than':<24}{'up to and including':<25}{'received':>11}{'stored':>11}{'refused':>9}{'in the table':>14}"
+    for part in proof.parts:
+        yield _row(_moment(part.low), _moment(part.high), part)
+    sums = proof.sums
+    yield _row("all", "", Part(0, 0, sums.received, sums.stored, sums.duplicate, sums.refused, sum(part.in_table for part in proof.parts)))
+
+
+def _row(low: str, high: str, part: Part) -> str:
+    return f"  {low:<24}{high:<25}{part.received:>11,}{part.stored:>11,}{part.refused:>9,}{part.in_table:>14,}"
+
+
+def _totals(proof: Proof) -> Iterator[str]:
+    if proof.total is None:
+        yield "  The API stated no total."
+    else:
+        yield f"  The API stated {proof.total:,} when the scope was frozen, and states {proof.later_total or proof.total:,} now: {proof.newer:,} newer."
+    held = sum(seam.holds for seam in proof.seams)
+    yield f"  Seams: at {held} of {len(proof.seams)} the API's neighbours are neighbours in the table. Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."
+
+
+def _moment(ts: int) -> str:
+    if ts < EARLIEST:
+        return BEGINNING
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ts)).strftime("%Y-%m-%d %H:%M:%S.") + f"{ts % 1000:03d}"

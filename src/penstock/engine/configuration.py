@@ -1,0 +1,86 @@
+"""Settings out of flags, environment and `.env`, in that order; every fault is listed, with its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from penstock.model.errors import Misconfigured
+
+T = TypeVar("T")
+
+
+class FaultySettings(Misconfigured):
+    """Some settings are not usable."""
+
+    default_hint = "Mend what is listed; nothing was touched."
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n  ".join(["", *faults]) if len(faults) > 1 else faults[0])
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value, and where it was given."""
+
+    value: str
+    place: str
+
+
+def gather(
+    kind: type[Any], flags: Mapping[str, str | None], environ: Mapping[str, str] = os.environ, env_file: Path | None = None
+) -> dict[str, Given]:
+    """What is given for the fields of the dataclass `kind`: a field `batch_size` is `--batch-size` or `BATCH_SIZE`. Empty is not given.
+
+    Raises:
+        FaultySettings: for lines of the file that are no assignments.
+    """
+    filed = {} if env_file is None else dict(_read(env_file))
+    found: dict[str, Given] = {}
+    for field in fields(kind):
+        name = field.name.upper()
+        if (flag := flags.get(field.name)) is not None:
+            found[field.name] = Given(flag, f"--{field.name.replace('_', '-')}")
+        elif environ.get(name):
+            found[field.name] = Given(environ[name], f"{name} in the environment")
+        elif name in filed and filed[name].value:
+            found[field.name] = filed[name]
+    return found
+
+
+def settings(kind: type[T], given: Mapping[str, Given]) -> T:
+    """An instance of the dataclass `kind`.
+
+    Raises:
+        FaultySettings: listing every value that does not fit, with its place. Values themselves are not shown: some are secrets.
+    """
+    try:
+        return TypeAdapter(kind).validate_python({name: one.value for name, one in given.items()}, strict=False)
+    except ValidationError as error:
+        raise FaultySettings([_fault(given, fault["loc"], fault["msg"]) for fault in error.errors()]) from None
+
+
+def _fault(given: Mapping[str, Given], place: tuple[int | str, ...], message: str) -> str:
+    name = str(place[0]) if place else ""
+    where = given[name].place if name in given else f"--{name.replace('_', '-')}"
+    return f"{where}: {message[0].lower()}{message[1:]}"
+
+
+def _read(path: Path) -> Iterator[tuple[str, Given]]:
+    """The assignments of a file in the format of `.env`."""
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - only where there is such a file
+
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as stream:
+        for binding in parse_stream(stream):
+            if binding.error:
+                raise FaultySettings([f"{path}, line {binding.original.line}: this is no NAME=value"])
+            if binding.key is not None:
+                yield binding.key, Given(binding.value or "", f"{binding.key} in {path}, line {binding.original.line}")

@@ -1,0 +1,171 @@
+"""Carry everything that is missing from a source to a destination, and go on after whatever interrupts it.
+
+One pass reads coverage back from the destination, asks the source to plan what it does not cover, and lets the workers carry those partitions.
+A passing failure anywhere abandons the pass, and the next one begins from what is really stored. The engine therefore never has to know
+whether an unanswered write arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from penstock.engine.concurrency import first_cause, unless
+from penstock.engine.lease import LeaseSettings
+from penstock.engine.ledger import Ledger, RefusalLimit
+from penstock.engine.telemetry import Telemetry, Worker
+from penstock.engine.worker import Errand, work
+from penstock.model.errors import Throttled, Transient, TryLater
+from penstock.ports.checkpoints import Run
+from penstock.ports.sink import Destination
+from penstock.ports.source import Partition, Progress, Source
+
+
+class Stalled(TryLater):
+    """Nothing was stored for too long."""
+
+    default_hint = "Look at the other side; then run the same command again: it goes on where it stopped."
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How the engine carries: workers at a time, batches waiting for each writer, and how long without progress is too long (seconds)."""
+
+    workers: int = 8
+    waiting_batches: int = 1
+    stall_s: float = 900.0
+    reconnect_first_s: float = 0.2
+    reconnect_cap_s: float = 10.0
+    lease: LeaseSettings = field(default_factory=LeaseSettings)
+    refusals: RefusalLimit = field(default_factory=RefusalLimit)
+
+
+@dataclass(slots=True)
+class Transfer:
+    """One run's work, from the lease taken to the coverage settled."""
+
+    run: Run
+    source: Source
+    destination: Destination
+    settings: EngineSettings
+    telemetry: Telemetry
+    stop: asyncio.Event
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.settings.refusals)
+
+    async def carry(self) -> Progress:
+        """Return the settled coverage: all of the scope, or less once `stop` is set.
+
+        Raises:
+            Stalled: nothing was stored for `stall_s`.
+            LeaseLost: another run took over.
+            TooManyRefused: the refused records went over the limit.
+            Fatal: whatever else no further attempt can mend.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                watchers = [group.create_task(self._beat()), group.create_task(self._watch())]
+                done = await self._until_nothing_is_missing()
+                for watcher in watchers:
+                    watcher.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures) from None
+        if not self.stop.is_set():
+            self.ledger.close()
+        return done
+
+    async def _until_nothing_is_missing(self) -> Progress:
+        delay_s = self.settings.reconnect_first_s
+        while True:
+            before = self.telemetry.progressed
+            try:
+                done = await self._pass()
+            except Transient as error:
+                if self.stop.is_set():
+                    raise
+                delay_s = self.settings.reconnect_first_s if self.telemetry.progressed > before else delay_s
+                await self._pause(error, delay_s)
+                delay_s = min(delay_s * 2, self.settings.reconnect_cap_s)
+            else:
+                if done is not None:
+                    return done
+
+    async def _pause(self, error: Transient, delay_s: float) -> None:
+        self.telemetry.counters.add("reconnects_total")
+        self.telemetry.enter("reconnecting", str(error))
+        await unless(self.stop, asyncio.sleep(error.delay_s if isinstance(error, Throttled) else delay_s))
+
+    async def _pass(self) -> Progress | None:
+        """Carry what is missing now. The settled coverage when that was nothing or a stop is asked for, else None: look again."""
+        done = await self._read_back()
+        if done.intended:
+            await self._work(_replays(done), done, again=True)
+        else:
+            plan = await unless(self.stop, self.source.plan(done))
+            if plan is not None:
+                self.telemetry.expected = plan.scope.rows
+            if plan is None or not plan.partitions:
+                return done
+            if done.scope is None:
+                await self.destination.freeze(self.run, plan.scope)
+            await self._work(plan.partitions, done, again=False)
+        return await self._read_back() if self.stop.is_set() else None
+
+    async def _read_back(self) -> Progress:
+        self.telemetry.enter("planning")
+        done = await self.destination.progress(self.run)
+        self.ledger.restart(interval.counts for interval in done.coverage)
+        self.telemetry.total = self.ledger.total
+        return done
+
+    async def _work(self, partitions: Sequence[Partition], done: Progress, *, again: bool) -> None:
+        async with self.destination.open(self.run, self.source.schema) as writer:
+            self.telemetry.enter("running")
+            errand = Errand(
+                source=self.source,
+                writer=writer,
+                limits=self.destination.block,
+                slots=asyncio.Semaphore(self.destination.in_flight),
+                waiting_batches=self.settings.waiting_batches,
+                done=done,
+                again=again,
+                ledger=self.ledger,
+                telemetry=self.telemetry,
+                stop=self.stop,
+            )
+            await self._side_by_side(errand, deque(partitions))
+            await writer.settle()
+
+    async def _side_by_side(self, errand: Errand, todo: deque[Partition]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(min(self.settings.workers, len(todo))):
+                    group.create_task(work(errand, todo, self.telemetry.workers.setdefault(number, Worker())))
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures) from None
+
+    async def _beat(self) -> None:
+        """Keep the lease; a store that cannot be reached just now is the workers' business."""
+        while True:
+            await asyncio.sleep(self.settings.lease.beat_s)
+            try:
+                await self.destination.beat(self.run)
+            except Transient:
+                continue
+
+    async def _watch(self) -> None:
+        """End the run when nothing is stored for too long, whatever it hangs on."""
+        while (silent_s := self.telemetry.clock() - self.telemetry.progressed) < self.settings.stall_s:
+            await asyncio.sleep(self.settings.stall_s - silent_s)
+        raise Stalled(f"for {silent_s:.0f} s; the run was {self.telemetry.variant}, last: {self.telemetry.message or 'no error'}")
+
+
+def _replays(done: Progress) -> list[Partition]:
+    """Of the blocks whose write was never confirmed, the next one of each strand, as a partition of exactly its bounds."""
+    ends = {interval.start: interval.upto for interval in done.coverage}
+    following = [block for block in done.intended if block.after == ends.get(block.strand, block.strand)]
+    return [Partition(number, block.after, block.upto) for number, block in enumerate(following)]

@@ -1,0 +1,63 @@
+"""A task in the foreground: it takes the lease, carries, concludes, and leaves an honest final state in the history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from penstock.engine.lease import this_process
+from penstock.engine.run import EngineSettings, Transfer
+from penstock.engine.telemetry import Telemetry
+from penstock.model.errors import PenstockError, Transient
+from penstock.ports.checkpoints import Outcome, Pipeline, Run
+from penstock.ports.sink import Destination
+from penstock.ports.source import Progress, Source
+
+Conclude = Callable[[Progress], Awaitable[Outcome]]
+
+
+@dataclass(slots=True)
+class Task:
+    """One run of a pipeline. `conclude` makes the outcome of a run that carried everything; set `stop` to end it early, drained."""
+
+    pipeline: Pipeline
+    source: Source
+    destination: Destination
+    settings: EngineSettings
+    telemetry: Telemetry
+    conclude: Conclude
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def perform(self) -> Outcome:
+        """Run to the end.
+
+        Raises:
+            LeaseHeld, AnotherSource: before anything was touched.
+            PenstockError: what made the run fail; the history has it by then, if the store can still be reached.
+        """
+        run = await self.destination.begin(self.pipeline, this_process())
+        try:
+            outcome = await self._outcome(run)
+        except PenstockError as error:
+            await self._end(run, Outcome("failed", str(error)))
+            raise
+        await self._end(run, outcome)
+        return outcome
+
+    async def _outcome(self, run: Run) -> Outcome:
+        done = await self.destination.progress(run)
+        self.telemetry.begin(done)
+        done = await Transfer(run, self.source, self.destination, self.settings, self.telemetry, self.stop).carry()
+        if self.stop.is_set():
+            return Outcome("cancelled", "stopped on request; everything read was stored")
+        self.telemetry.enter("proving")
+        return await self.conclude(done)
+
+    async def _end(self, run: Run, outcome: Outcome) -> None:
+        """Write the history; where the store is gone, the next run finds this one interrupted."""
+        self.telemetry.enter(outcome.state, outcome.message)
+        try:
+            await self.destination.end(run, outcome)
+        except Transient:
+            return

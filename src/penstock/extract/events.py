@@ -1,0 +1,185 @@
+"""Events of a page as rows of `ingested_events`: a column at a time, and one by one only where a page holds a bad one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.extract.body import Paging, inflated, opened
+from penstock.extract.cursor import NO_ID
+from penstock.extract.timestamps import UNKNOWN, milliseconds
+from penstock.ports.flow import RAW_COLUMN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.uuid(), nullable=False),
+        pa.field("occurred_at", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("type", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("session_id", pa.string()),
+        pa.field("user_id", pa.string()),
+        pa.field("event", pa.string(), nullable=False),
+    ],
+    metadata={RAW_COLUMN: b"event"},
+)
+
+NOT_A_TIME = "its timestamp has no known notation"
+NOT_A_UUID = "its id is not a UUID"
+HAS_NUL = "it holds a NUL character, which PostgreSQL's text cannot"
+NOT_UTF8 = "it is not valid UTF-8"
+
+
+class Head(msgspec.Struct, gc=False, rename="camel"):
+    """The members of an event that have a column of their own."""
+
+    id: str
+    timestamp: int | float | str | None
+    type: str | None = None
+    name: str | None = None
+    session_id: str | None = None
+    user_id: str | None = None
+
+
+class _Heads(msgspec.Struct):
+    data: list[Head]
+
+
+_heads_decoder = msgspec.json.Decoder(_Heads)
+_head_decoder = msgspec.json.Decoder(Head)
+
+_NIBBLES = np.full(256, 255, np.uint8)
+_NIBBLES[np.frombuffer(b"0123456789abcdef", np.uint8)] = _NIBBLES[np.frombuffer(b"0123456789ABCDEF", np.uint8)] = np.arange(16)
+_DASHES = np.array([8, 13, 18, 23])
+_DIGITS = np.setdiff1d(np.arange(36), _DASHES)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page taken apart, in the order of the API.
+
+    `rows` are its good events and `places` their numbers on the page; `refused` says why each other one is none. `ids` and `ts` (Unix
+    milliseconds) are of all events, "" and `UNKNOWN` where they could not be read; `raws` are all events as received.
+    """
+
+    rows: pa.RecordBatch
+    places: NDArray[np.int64]
+    refused: dict[int, str]
+    ids: Sequence[str]
+    ts: NDArray[np.int64]
+    raws: Sequence[msgspec.Raw]
+    paging: Paging
+
+    def __len__(self) -> int:
+        return len(self.raws)
+
+
+def page(raw: bytes) -> Page:
+    """Read an answer body, gzip or plain.
+
+    Raises:
+        UnusableBody: where it is not a page at all.
+    """
+    body = inflated(raw)
+    raws, paging = opened(body)
+    heads, refused = _heads(body, raws)
+    ids, ts = [head.id for head in heads], milliseconds([head.timestamp for head in heads])
+    uuids, valid = _uuids(ids)
+    texts = [pa.array(column, pa.string()) for column in _texts(heads)]
+    events, sound = _events(raws)
+    for reason, bad in ((NOT_A_TIME, ts == UNKNOWN), (NOT_A_UUID, ~valid), (NOT_UTF8, ~sound), (HAS_NUL, _with_nul(texts))):
+        for row in np.flatnonzero(bad).tolist():
+            refused.setdefault(row, reason)
+    times = pa.array(ts, pa.int64()).cast(pa.timestamp("ms", "UTC"))
+    places = np.delete(np.arange(len(raws)), list(refused))
+    columns = [column if not refused else column.take(pa.array(places)) for column in (uuids, times, *texts, events)]
+    rows = pa.RecordBatch.from_arrays([*columns[:-1], columns[-1].cast(pa.string())], schema=SCHEMA)
+    return Page(rows, places, refused, ids, ts, raws, paging)
+
+
+def _heads(body: bytes, raws: Sequence[msgspec.Raw]) -> tuple[list[Head], dict[int, str]]:
+    """The heads of all events in one go; one by one, with reasons, where one of them is bad."""
+    try:
+        return _heads_decoder.decode(body).data, {}
+    except msgspec.MsgspecError:
+        return _one_by_one(raws)
+
+
+def _one_by_one(raws: Sequence[msgspec.Raw]) -> tuple[list[Head], dict[int, str]]:
+    heads, refused = [], {}
+    for row, raw in enumerate(raws):
+        try:
+            heads.append(_head_decoder.decode(raw))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            refused[row] = f"it does not decode: {error}"
+            heads.append(_guessed(raw))
+    return heads, refused
+
+
+def _guessed(raw: msgspec.Raw) -> Head:
+    """Key of a bad event, as far as a lenient reader gets: it tells on which side of a seam the event lies."""
+    try:
+        members = json.loads(bytes(raw).decode(errors="replace"), strict=False)
+        key, stamp = members.get("id"), members.get("timestamp")
+    except (ValueError, AttributeError):
+        key = stamp = None
+    known = isinstance(stamp, (int, float, str)) and not isinstance(stamp, bool)
+    return Head(id=key if isinstance(key, str) else "", timestamp=stamp if known else None)
+
+
+def _uuids(ids: Sequence[str]) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """UUIDs of the canonical form of 36 characters, in either case, and which of the texts are such."""
+    column = pa.array(ids, pa.string())
+    fits = pc.equal(pc.binary_length(column), 36)
+    text = np.frombuffer(pc.if_else(fits, column, NO_ID).buffers()[2] or b"", np.uint8, 36 * len(ids)).reshape(-1, 36)
+    nibbles = _NIBBLES[text[:, _DIGITS]]
+    valid = fits.to_numpy(zero_copy_only=False) & (nibbles < 16).all(axis=1) & (text[:, _DASHES] == ord("-")).all(axis=1)
+    packed = np.ascontiguousarray((nibbles[:, 0::2] << 4) | nibbles[:, 1::2])
+    storage = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(packed)])
+    return pa.ExtensionArray.from_storage(pa.uuid(), storage), valid
+
+
+def _texts(heads: Sequence[Head]) -> list[list[str | None]]:
+    return [
+        [head.type for head in heads],
+        [head.name for head in heads],
+        [head.session_id for head in heads],
+        [head.user_id for head in heads],
+    ]
+
+
+def _with_nul(texts: Sequence[pa.Array]) -> NDArray[np.bool_]:
+    """Which rows hold a NUL in one of their columns; hardly ever one does, so the buffers are looked at first."""
+    found = np.zeros(len(texts[0]), bool)
+    for column in texts:
+        if b"\0" in (column.buffers()[2] or pa.py_buffer(b"")).to_pybytes():
+            found |= pc.fill_null(pc.match_substring(column, "\0"), False).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _events(raws: Sequence[msgspec.Raw]) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """The events as received, in one column, and which of them are UTF-8."""
+    ends = np.zeros(len(raws) + 1, np.int32)
+    np.cumsum(np.fromiter((len(memoryview(raw)) for raw in raws), np.int32, len(raws)), out=ends[1:])
+    column = pa.BinaryArray.from_buffers(pa.binary(), len(raws), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(raws))])
+    try:
+        return column.cast(pa.string()), np.ones(len(raws), bool)
+    except pa.ArrowInvalid:
+        return column, np.fromiter(map(_is_utf8, raws), bool, len(raws))
+
+
+def _is_utf8(raw: msgspec.Raw) -> bool:
+    try:
+        bytes(raw).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""The main job: the API into PostgreSQL, and the proof at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from penstock.engine.lease import LeaseSettings, this_process
+from penstock.engine.ledger import RefusalLimit
+from penstock.engine.run import EngineSettings
+from penstock.engine.tasks import Task
+from penstock.engine.telemetry import Telemetry
+from penstock.extract.api import Address, EventsApi
+from penstock.extract.proof import Proof, prove
+from penstock.extract.settings import ExtractSettings, identity
+from penstock.extract.source import EventSource
+from penstock.ports.checkpoints import Outcome, Pipeline
+from penstock.ports.source import Progress
+from penstock.stores.postgres.census import Census
+from penstock.stores.postgres.checkpoints import PostgresCheckpoints
+from penstock.stores.postgres.connections import Connections, Dial
+from penstock.stores.postgres.destination import PostgresDestination
+from penstock.stores.postgres.table import Table
+
+KEY, TIME = "id", "occurred_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """How it ended: the outcome in the history, and the proof where the run got that far."""
+
+    outcome: Outcome
+    proof: Proof | None
+
+
+async def extract(settings: ExtractSettings, address: Address, dial: Dial, telemetry: Telemetry, stop: asyncio.Event) -> Extraction:
+    """Run the extraction to its end, or until `stop`; see `Task.perform` for what it raises."""
+    pipeline = Pipeline(f"extract/{settings.table}", identity(address.base_url, address.key))
+    lease = LeaseSettings(ttl_s=settings.lease_seconds, beat_s=settings.lease_seconds / 6)
+    connections = Connections(dial, this_process())
+    proofs: list[Proof] = []
+    try:
+        async with EventsApi.connected(address, telemetry.counters, settings.partition_count + 1) as api:
+            source = EventSource(api, pipeline.source, settings.partition_count, settings.batch_size)
+            census = Census(connections, settings.table, KEY, TIME)
+
+            async def conclude(done: Progress) -> Outcome:
+                proofs.append(await prove(done, source, census, pipeline.name))
+                return _outcome(proofs[-1])
+
+            destination = PostgresDestination(Table(settings.table, KEY), PostgresCheckpoints(connections, lease), settings.pg_sync_commit)
+            task = Task(pipeline, source, destination, _engine(settings, lease), telemetry, conclude, stop)
+            outcome = await task.perform()
+    finally:
+        connections.close()
+    return Extraction(outcome, proofs[-1] if proofs else None)
+
+
+def _engine(settings: ExtractSettings, lease: LeaseSettings) -> EngineSettings:
+    return EngineSettings(
+        workers=settings.partition_count,
+        stall_s=settings.stall_minutes * 60,
+        lease=lease,
+        refusals=RefusalLimit(percent=settings.max_refused_percent),
+    )
+
+
+def _outcome(proof: Proof) -> Outcome:
+    """What the proof makes of the run."""
+    summary = {"proof": proof.as_json()}
+    if not proof.complete:
+        return Outcome("failed", f"the proof does not hold: {'; '.join(proof.faults)}", summary)
+    if proof.sums.refused:
+        return Outcome("completed with rejected rows", f"{proof.sums.stored:,} rows stored, {proof.sums.refused:,} rejected", summary)
+    return Outcome("completed", f"{proof.sums.stored:,} rows stored", summary)

@@ -1,0 +1,84 @@
+"""What an extraction can be told."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Gt, Le
+
+from penstock.model.errors import Misconfigured
+
+
+class IncompleteApi(Misconfigured):
+    """Only one of API_BASE_URL and TARGET_API_KEY is set."""
+
+    default_hint = "Set both for a real API, or neither for the simulated one."
+
+
+class InventedIntoReal(Misconfigured):
+    """DATABASE_URL names a database, and no API is set."""
+
+    default_hint = "Set API_BASE_URL and TARGET_API_KEY; or say --simulate to put invented events into that database."
+
+
+class TwoSources(Misconfigured):
+    """A real API is set, and --simulate asks for the simulated one."""
+
+    default_hint = "Leave one of them out."
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractSettings:
+    """Each field is a flag of `penstock extract`, a variable of the environment and a line of `.env`."""
+
+    target_api_key: str | None = field(default=None, repr=False)
+    api_base_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
+    partition_count: Annotated[int, Ge(1), Le(1_000)] = 8
+    batch_size: Annotated[int, Ge(1), Le(5_000)] = 5_000
+    pg_sync_commit: Literal["off", "on"] = "off"
+    max_refused_percent: Annotated[float, Ge(0), Le(100)] = 1.0
+    table: str = "ingested_events"
+    events: Annotated[int, Ge(1)] = 3_000_000
+    port: Annotated[int, Ge(0), Le(65_535)] = 8_080
+    stall_minutes: Annotated[float, Gt(0)] = 15.0
+    lease_seconds: Annotated[float, Gt(0)] = 30.0
+
+    @property
+    def real_api(self) -> bool:
+        """Whether an API is named, rather than the simulated one.
+
+        Raises:
+            IncompleteApi: where only half of it is.
+        """
+        if (self.api_base_url is None) != (self.target_api_key is None):
+            raise IncompleteApi(f"{'TARGET_API_KEY' if self.target_api_key is None else 'API_BASE_URL'} is missing")
+        return self.api_base_url is not None
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is; a host alone is taken to speak HTTPS."""
+        given = self.api_base_url or ""
+        return given if "://" in given else f"https://{given}"
+
+    def check(self, *, simulate: bool) -> None:
+        """Hold the settings against each other.
+
+        Raises:
+            InventedIntoReal: invented events would go into a database that was named.
+            TwoSources: both APIs are asked for.
+        """
+        if simulate and self.real_api:
+            raise TwoSources
+        if self.database_url is not None and not self.real_api and not simulate:
+            raise InventedIntoReal
+
+
+def identity(base_url: str, key: str) -> str:
+    """Which source the rows are of: the host and a fingerprint of the key; never the key, never a port."""
+    host = urlsplit(base_url).hostname or base_url
+    fingerprint = hashlib.sha256(f"{host} {key}".encode()).hexdigest()[:12]
+    return f"{host} (key fingerprint {fingerprint})"

@@ -1,0 +1,1 @@
+"""What flows through the engine: positions, intervals, counts, errors, units. Pure and light."""

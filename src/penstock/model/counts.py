@@ -1,0 +1,33 @@
+"""What became of the records that came in, added up per hop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of one hop. `received = stored + duplicate + refused` or the run is wrong.
+
+    `repeated` stands beside the sum: rows that a store without a key may hold twice because an unanswered write was sent again.
+    """
+
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    refused: int = 0
+    repeated: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.received + other.received,
+            self.stored + other.stored,
+            self.duplicate + other.duplicate,
+            self.refused + other.refused,
+            self.repeated + other.repeated,
+        )
+
+    @property
+    def add_up(self) -> bool:
+        """Whether every row that came in is accounted for."""
+        return self.received == self.stored + self.duplicate + self.refused

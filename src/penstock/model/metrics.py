@@ -1,0 +1,62 @@
+"""Every metric we publish: one typed catalogue, from which `/metrics` and the reference page are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+CounterName = Literal[
+    "rows_received_total",
+    "rows_stored_total",
+    "rows_duplicate_total",
+    "rows_refused_total",
+    "blocks_written_total",
+    "reconnects_total",
+    "requests_total",
+    "responses_throttled_total",
+    "requests_retried_total",
+    "bytes_received_total",
+    "cursors_recovered_total",
+    "cursors_missing_total",
+]
+
+GaugeName = Literal["rows_per_second", "rows_expected", "workers_busy", "database_restarts"]
+
+HELP: Mapping[CounterName | GaugeName, str] = {
+    "rows_received_total": "Records read from the source by this run.",
+    "rows_stored_total": "Records stored and committed by this run.",
+    "rows_duplicate_total": "Records that were in the store already.",
+    "rows_refused_total": "Records put into the dead letters.",
+    "blocks_written_total": "Writes acknowledged by the store.",
+    "reconnects_total": "Times the run read coverage back and began again.",
+    "requests_total": "HTTP requests sent to the source.",
+    "responses_throttled_total": "Answers that asked to slow down (429).",
+    "requests_retried_total": "Requests sent again after a failure.",
+    "bytes_received_total": "Bytes of answer bodies as they came over the wire.",
+    "cursors_recovered_total": "Cursors made again after they had expired.",
+    "cursors_missing_total": "Pages that said there is more and gave no cursor; read on from their last key.",
+    "rows_per_second": "Records stored per second, exponential moving average.",
+    "rows_expected": "Records the source stated when the scope was frozen.",
+    "workers_busy": "Workers that read or write at this moment.",
+    "database_restarts": "Times this run had to restart the embedded database.",
+}
+
+
+@dataclass(slots=True)
+class Counters:
+    """Plain integers, cheap enough for every hot path; exporters read them when they are asked."""
+
+    values: dict[CounterName, int]
+
+    @classmethod
+    def zero(cls) -> Counters:
+        """All counters at nought, so that a scrape shows every one of them."""
+        return cls(dict.fromkeys(get_args(CounterName), 0))
+
+    def add(self, name: CounterName, amount: int = 1) -> None:
+        """Count."""
+        self.values[name] += amount
+
+    def __getitem__(self, name: CounterName) -> int:
+        return self.values[name]

@@ -1,0 +1,1 @@
+"""The seams: what the engine asks of sources, sinks and checkpoints, and nothing about how they do it."""

@@ -1,0 +1,138 @@
+"""What crosses the seams: batches, blocks, receipts and verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from penstock.model.counts import Counts
+from penstock.model.coverage import Position
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RAW_COLUMN = b"penstock.raw"
+"""Schema metadata: the name of the column that holds the record as received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that cannot be stored: its number among those of its batch, its bytes as received, why, and where it came from."""
+
+    row: int
+    raw: bytes
+    reason: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a source read in one go: the rows between `after` and `upto`, and the records there that are no rows."""
+
+    rows: pa.RecordBatch
+    refused: tuple[Refusal, ...]
+    after: Position
+    upto: Position
+
+    @property
+    def received(self) -> int:
+        """Records in this batch, good and bad."""
+        return int(self.rows.num_rows) + len(self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockId:
+    """Which stretch one write holds, and the start of the stored stretch (`strand`) that it makes longer."""
+
+    strand: Position
+    after: Position
+    upto: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one write holds: consecutive batches of one partition. `again` marks one whose earlier write was never answered."""
+
+    id: BlockId
+    batches: tuple[Batch, ...]
+    again: bool = False
+
+    @property
+    def received(self) -> int:
+        """Records in this block, good and bad."""
+        return sum(batch.received for batch in self.batches)
+
+    @property
+    def rows(self) -> int:
+        """Rows to store."""
+        return sum(batch.rows.num_rows for batch in self.batches)
+
+    @property
+    def refused(self) -> tuple[Refusal, ...]:
+        """Records that the source refused."""
+        return tuple(refusal for batch in self.batches for refusal in batch.refused)
+
+    def raw(self, row: int) -> bytes:
+        """Row `row` of the block as it was received, or as JSON where the source does not keep that."""
+        for batch in self.batches:
+            if row < batch.rows.num_rows:
+                return _raw(batch.rows.slice(row, 1))
+            row -= batch.rows.num_rows
+        raise IndexError(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A row (its number within the block) that the store turned away, and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a store did with a block's rows: `stored + duplicate + len(refused) == block.rows`.
+
+    `repeated` of the stored ones may stand there a second time, because an earlier write of them was never answered.
+    """
+
+    stored: int
+    duplicate: int = 0
+    refused: tuple[Verdict, ...] = ()
+    repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Late verdicts: rows of a block that the store had acknowledged and then turned away."""
+
+    block: BlockId
+    refused: tuple[Verdict, ...]
+
+
+def dead_letters(block: Block, receipt: Receipt) -> Iterator[Refusal]:
+    """Every record of the block that is not stored, from the source's refusals and the store's verdicts."""
+    yield from block.refused
+    for verdict in receipt.refused:
+        yield Refusal(verdict.row, block.raw(verdict.row), verdict.reason, "store")
+
+
+def counts(block: Block, receipt: Receipt) -> Counts:
+    """What became of a block's records."""
+    return Counts(
+        received=block.received,
+        stored=receipt.stored,
+        duplicate=receipt.duplicate,
+        refused=len(block.refused) + len(receipt.refused),
+        repeated=receipt.repeated,
+    )
+
+
+def _raw(row: pa.RecordBatch) -> bytes:
+    column = (row.schema.metadata or {}).get(RAW_COLUMN)
+    if column is None:
+        return json.dumps(row.to_pylist()[0], default=str).encode()
+    value = row.column(column.decode())[0].as_py()
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,0 +1,80 @@
+"""Where records come from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from penstock.model.coverage import Interval, Position, Span
+from penstock.ports.flow import Batch, BlockId
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a pipeline has set out to read, frozen before the first read.
+
+    `rows` is how many records the source stated that to be, if it did; `facts` are the source's own, for planning again.
+    """
+
+    span: Span
+    rows: int | None = None
+    facts: Mapping[str, int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is stored of a pipeline: the frozen scope, the intervals, and the blocks whose write was begun and never confirmed."""
+
+    scope: Scope | None = None
+    coverage: tuple[Interval, ...] = ()
+    intended: tuple[BlockId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A stretch that one worker reads alone."""
+
+    number: int
+    start: Position
+    end: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The frozen scope, and what is still missing of it, cut for the workers."""
+
+    scope: Scope
+    partitions: tuple[Partition, ...]
+
+
+class Source(Protocol):
+    """Records that can be read again from a position.
+
+    The engine calls `plan` once at the start and again after every reconnect, then `read` once for each partition, several at a time.
+    """
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of every batch; the metadata key `RAW_COLUMN` names the one that holds the record as received."""
+        ...
+
+    async def plan(self, done: Progress) -> Plan:
+        """Freeze a scope if `done` has none, and cut what `done` does not cover.
+
+        Partitions do not overlap, and none reaches into what is covered. Raises `Transient` to be asked again, `Fatal` to stop the run.
+        """
+        ...
+
+    def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """Yield the partition's records from its start to its end.
+
+        The first batch starts at `partition.start`, each further one where the last ended, and the last one ends at `partition.end` exactly,
+        also where that is a position inside of an `order`. Reading from the same position again gives the same records, though not
+        the same batches. Raises `Transient` (the engine reads coverage back and plans again) or `Fatal`. Closing the generator may come at
+        any moment and is not an error; that everything was read by then is NOT guaranteed.
+        """
+        ...

@@ -1,0 +1,92 @@
+"""Positions, leases and history in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from penstock.engine.lease import LeaseSettings, judge
+from penstock.model.coverage import Interval, Position
+from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
+from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
+from penstock.ports.source import Progress, Scope
+
+
+@dataclass(slots=True)
+class Record:
+    """All that is kept of one pipeline."""
+
+    source: str
+    fence: int = 0
+    holder: Holder | None = None
+    beaten: float = 0.0
+    scope: Scope | None = None
+    coverage: Mapping[Position, Interval] = field(default_factory=dict)
+    intended: dict[BlockId, None] = field(default_factory=dict)
+    dead: list[Refusal] = field(default_factory=list)
+    history: dict[int, Outcome | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class MemoryCheckpoints:
+    """Checkpoints for tests and for pipelines that need not outlive their process."""
+
+    settings: LeaseSettings = field(default_factory=LeaseSettings)
+    clock: Callable[[], float] = time.monotonic
+    records: dict[str, Record] = field(default_factory=dict)
+
+    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
+        """Take the lease; see `Runs.begin`."""
+        record = self.records.setdefault(pipeline.name, Record(pipeline.source))
+        if record.source != pipeline.source:
+            raise AnotherSource(f"{pipeline.name} holds rows of {record.source}, not of {pipeline.source}")
+        if judge(record.holder, self.clock() - record.beaten, self.settings, holder) == "held":
+            raise LeaseHeld(f"{pipeline.name} is held by {record.holder}")
+        record.fence, record.holder, record.beaten = record.fence + 1, holder, self.clock()
+        record.history[record.fence] = None
+        return Run(pipeline, record.fence, holder)
+
+    async def beat(self, run: Run) -> None:
+        """Renew the lease."""
+        self._fenced(run).beaten = self.clock()
+
+    async def progress(self, run: Run) -> Progress:
+        """What is saved."""
+        record = self._fenced(run)
+        return Progress(record.scope, tuple(record.coverage.values()), tuple(record.intended))
+
+    async def freeze(self, run: Run, scope: Scope) -> None:
+        """Keep the scope."""
+        record = self._fenced(run)
+        if record.scope not in (None, scope):
+            raise PositionMoved(f"{run.pipeline.name} has another scope already")
+        record.scope = scope
+
+    async def intend(self, run: Run, block: BlockId) -> None:
+        """Keep the block's bounds."""
+        self._fenced(run).intended[block] = None
+
+    async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
+        """Advance the position."""
+        record = self._fenced(run)
+        stored = record.coverage.get(block.id.strand, Interval(block.id.strand, block.id.strand))
+        if stored.upto != block.id.after:
+            raise PositionMoved(f"{run.pipeline.name}: stored up to {stored.upto}, the block starts at {block.id.after}")
+        longer = Interval(stored.start, block.id.upto, stored.counts + counts(block, receipt))
+        record.dead.extend(dead_letters(block, receipt))
+        record.intended.pop(block.id, None)
+        record.coverage = {**record.coverage, block.id.strand: longer}
+
+    async def end(self, run: Run, outcome: Outcome) -> None:
+        """Give the lease back."""
+        record = self.records[run.pipeline.name]
+        record.history[run.fence] = outcome
+        if record.fence == run.fence:
+            record.holder = None
+
+    def _fenced(self, run: Run) -> Record:
+        record = self.records[run.pipeline.name]
+        if record.fence != run.fence:
+            raise LeaseLost(f"{run.pipeline.name} is held by {record.holder}")
+        return record

@@ -1,0 +1,63 @@
+"""A table in memory, read by row number."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from penstock.model.coverage import Position, Span, missing
+from penstock.ports.flow import Batch, Refusal
+from penstock.ports.source import Partition, Plan, Progress, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySource:
+    """Rows of `table`, read in partitions of `partition_rows` and batches of `batch_rows`; the rows numbered in `refused` are none."""
+
+    table: pa.Table
+    partition_rows: int = 1_000
+    batch_rows: int = 100
+    refused: frozenset[int] = frozenset()
+    epoch: str = "memory"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the table."""
+        return self.table.schema
+
+    async def plan(self, done: Progress) -> Plan:
+        """All rows of the table, cut at multiples of `partition_rows`."""
+        scope = done.scope or Scope(Span(self.at(0), self.at(max(1, self.table.num_rows))))
+        spans = [piece for span in missing(done.coverage, scope.span) for piece in self._cut(span)]
+        return Plan(scope, tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans)))
+
+    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """Batches of at most `batch_rows` rows."""
+        low, high = row_of(partition.start), row_of(partition.end)
+        for first in range(low, high, self.batch_rows):
+            last = min(first + self.batch_rows, high)
+            good = [row for row in range(first, min(last, self.table.num_rows)) if row not in self.refused]
+            rows = self.table.take(good).combine_chunks().to_batches() or [self.schema.empty_table().to_batches()[0]]
+            bad = [
+                Refusal(row - first, b"row %d" % row, "refused on purpose", f"row {row}")
+                for row in sorted(self.refused)
+                if first <= row < last
+            ]
+            yield Batch(rows[0], tuple(bad), self.at(first), self.at(last))
+
+    def at(self, row: int) -> Position:
+        """The position before row number `row`."""
+        return Position(self.epoch, row.to_bytes(8, "big"))
+
+    def _cut(self, span: Span) -> Iterator[Span]:
+        low, high = row_of(span.start), row_of(span.end)
+        cuts = [low, *range((low // self.partition_rows + 1) * self.partition_rows, high, self.partition_rows), high]
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            yield Span(self.at(start), self.at(end))
+
+
+def row_of(position: Position) -> int:
+    """The row number of a position of this source."""
+    return int.from_bytes(position.order, "big")

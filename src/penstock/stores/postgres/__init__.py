@@ -1,0 +1,1 @@
+"""PostgreSQL: table, positions, leases and dead letters in one transaction."""

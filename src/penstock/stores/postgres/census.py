@@ -1,0 +1,70 @@
+"""Counting what a table really holds: the evidence of a proof that does not come from our own bookkeeping."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from penstock.stores.postgres.connections import Connections
+from penstock.stores.postgres.names import quoted
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows of a table in one stretch of time: how many, and the oldest and newest time among them (Unix milliseconds; None without rows)."""
+
+    rows: int = 0
+    oldest: int | None = None
+    newest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Questions to the column `time` and the key `key` of a table."""
+
+    connections: Connections
+    table: str
+    key: str
+    time: str
+
+    async def stretches(self, bounds: Sequence[int]) -> list[Stretch]:
+        """Rows below the first bound, from each bound (inclusive) to the next, and from the last one on; bounds in rising order."""
+        sql = f"""
+            select width_bucket({quoted(self.time)}, $1::timestamptz[]) as bucket, count(*) as rows,
+                min({quoted(self.time)}) as oldest, max({quoted(self.time)}) as newest
+            from {quoted(self.table)} group by 1"""
+        async with self.connections.take() as connection:
+            found = {row["bucket"]: row for row in await connection.fetch(sql, [_moment(bound) for bound in bounds])}
+        return [
+            Stretch(found[bucket]["rows"], _milliseconds(found[bucket]["oldest"]), _milliseconds(found[bucket]["newest"]))
+            if bucket in found
+            else Stretch()
+            for bucket in range(len(bounds) + 1)
+        ]
+
+    async def at(self, moments: Sequence[int]) -> dict[int, set[str]]:
+        """Keys of the rows at each of these milliseconds."""
+        sql = f"select {quoted(self.key)}::text as key, {quoted(self.time)} as time from {quoted(self.table)} where {quoted(self.time)} = any($1)"
+        keys: dict[int, set[str]] = defaultdict(set)
+        async with self.connections.take() as connection:
+            for row in await connection.fetch(sql, [_moment(moment) for moment in moments]):
+                keys[_milliseconds(row["time"])].add(row["key"])
+        return keys
+
+    async def is_dead_letter(self, pipeline: str, raw: bytes) -> bool:
+        """Whether a record was refused by this pipeline."""
+        async with self.connections.take() as connection:
+            sql = "select exists (select from penstock.dead_letters where pipeline = $1 and raw = $2)"
+            return bool(await connection.fetchval(sql, pipeline, raw))
+
+
+def _moment(milliseconds: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,206 @@
+"""Positions, leases, dead letters and history in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+import asyncpg
+
+from penstock.engine.lease import LeaseSettings, judge
+from penstock.model.counts import Counts
+from penstock.model.coverage import Interval, Position, Span
+from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
+from penstock.ports.flow import Block, BlockId, Receipt, counts, dead_letters
+from penstock.ports.source import Progress, Scope
+from penstock.stores.postgres.connections import Connections, application_name
+
+if TYPE_CHECKING:
+    from penstock.stores.postgres.connections import Connection
+
+SAVE_FIRST = """
+    insert into penstock.coverage (pipeline, epoch, strand, upto, resume, received, stored, duplicate, refused, repeated)
+    select name, $3, $4, $7, $8, $9, $10, $11, $12, $13 from penstock.pipelines
+    where name = $1 and fence = $2 and $4::bytea = $5::bytea and $6::bytea = '' for key share
+    on conflict do nothing returning true"""
+
+SAVE_NEXT = """
+    with lease as (select 1 from penstock.pipelines where name = $1 and fence = $2 for key share)
+    update penstock.coverage set upto = $7, resume = $8, received = received + $9, stored = stored + $10,
+        duplicate = duplicate + $11, refused = refused + $12, repeated = repeated + $13
+    where pipeline = $1 and epoch = $3 and strand = $4 and upto = $5 and resume = $6 and exists (select from lease)
+    returning true"""
+
+FORGET_INTENT = "delete from penstock.intents where pipeline = $1 and strand = $2 and after = $3 and after_resume = $4"
+
+LOOK = """
+    select source, fence, holder, extract(epoch from clock_timestamp() - beaten_at)::float8 as silent_s
+    from penstock.pipelines where name = $1"""
+
+TAKE = """
+    update penstock.pipelines set fence = fence + 1, holder = $3, beaten_at = clock_timestamp()
+    where name = $1 and fence = $2 returning fence"""
+
+
+@dataclass(slots=True)
+class PostgresCheckpoints:
+    """Checkpoints in the schema `penstock` of a database. What decides who may write is always committed to disk before it is answered."""
+
+    connections: Connections
+    settings: LeaseSettings = field(default_factory=LeaseSettings)
+
+    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
+        """Take the lease; see `Runs.begin`."""
+        async with self.connections.take() as connection:
+            await connection.execute(
+                "insert into penstock.pipelines (name, source) values ($1, $2) on conflict do nothing", pipeline.name, pipeline.source
+            )
+            found = await connection.fetchrow(LOOK, pipeline.name)
+            assert found is not None
+            before = None if found["holder"] is None else Holder(**json.loads(found["holder"]))
+            if found["source"] != pipeline.source:
+                raise AnotherSource(f"{pipeline.name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
+            if judge(before, found["silent_s"] or 0.0, self.settings, holder) == "held":
+                raise LeaseHeld(f"{pipeline.name} is held by {before}, which was alive {found['silent_s']:.0f} s ago")
+            if before is not None:
+                await _cut_off(connection, before)
+            return Run(pipeline, await self._take(connection, pipeline, found["fence"], holder), holder)
+
+    async def _take(self, connection: Connection, pipeline: Pipeline, fence: int, holder: Holder) -> int:
+        """Raise the fence. The row lock waits for a write that has passed its own check, and later checks see the new fence."""
+        async with connection.transaction():
+            await connection.execute("set local synchronous_commit = on; set local lock_timeout = '20s'")
+            await connection.fetch("select from penstock.pipelines where name = $1 for update", pipeline.name)
+            taken = await connection.fetchval(TAKE, pipeline.name, fence, json.dumps(asdict(holder)))
+            if taken is None:
+                raise LeaseHeld(f"{pipeline.name} was taken by another run at this moment")
+            await connection.execute(
+                "update penstock.runs set state = 'interrupted', ended_at = now() where pipeline = $1 and state = 'running'", pipeline.name
+            )
+            await connection.execute(
+                "insert into penstock.runs (pipeline, fence, holder) values ($1, $2, $3)", pipeline.name, taken, json.dumps(asdict(holder))
+            )
+        return int(taken)
+
+    async def beat(self, run: Run) -> None:
+        """Renew the lease."""
+        async with self.connections.transaction("off") as connection:
+            sql = "update penstock.pipelines set beaten_at = clock_timestamp() where name = $1 and fence = $2 returning true"
+            if not await connection.fetchval(sql, run.pipeline.name, run.fence):
+                await self._lost(connection, run)
+
+    async def progress(self, run: Run) -> Progress:
+        """What is committed."""
+        await self.connections.refresh()
+        async with self.connections.take() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            name = run.pipeline.name
+            kept = await connection.fetchrow("select * from penstock.pipelines where name = $1 and fence = $2", name, run.fence)
+            if kept is None:
+                await self._lost(connection, run)
+            covered = await connection.fetch("select * from penstock.coverage where pipeline = $1 order by strand", name)
+            intended = await connection.fetch(
+                "select * from penstock.intents where pipeline = $1 order by strand, after, after_resume", name
+            )
+        return Progress(_scope(kept), tuple(map(_interval, covered)), tuple(map(_block_id, intended)))
+
+    async def freeze(self, run: Run, scope: Scope) -> None:
+        """Keep the scope."""
+        start, end = scope.span.start, scope.span.end
+        async with self.connections.transaction("on") as connection:
+            sql = """
+                update penstock.pipelines set epoch = $3, scope_start = $4, scope_end = $5, scope_rows = $6, facts = $7
+                where name = $1 and fence = $2 and (scope_start is null or (epoch, scope_start, scope_end) = ($3, $4, $5)) returning true"""
+            facts = json.dumps(dict(scope.facts))
+            if not await connection.fetchval(sql, run.pipeline.name, run.fence, start.epoch, start.order, end.order, scope.rows, facts):
+                await self._lost(connection, run)
+
+    async def intend(self, run: Run, block: BlockId) -> None:
+        """Keep the block's bounds."""
+        async with self.connections.transaction("on") as connection:
+            sql = """
+                insert into penstock.intents (pipeline, epoch, strand, after, after_resume, upto, upto_resume)
+                select name, $3, $4, $5, $6, $7, $8 from penstock.pipelines where name = $1 and fence = $2 for key share
+                on conflict (pipeline, strand, after, after_resume) do update set upto = $7, upto_resume = $8 returning true"""
+            after, upto = block.after, block.upto
+            bounds = (after.epoch, block.strand.order, after.order, after.resume, upto.order, upto.resume)
+            if not await connection.fetchval(sql, run.pipeline.name, run.fence, *bounds):
+                await self._lost(connection, run)
+
+    async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
+        """Advance the position."""
+        async with self.connections.transaction("on") as connection:
+            await self.save_within(connection, run, block, receipt)
+            await connection.execute(FORGET_INTENT, run.pipeline.name, block.id.strand.order, block.id.after.order, block.id.after.resume)
+
+    async def save_within(self, connection: Connection, run: Run, block: Block, receipt: Receipt) -> None:
+        """Advance the position in the caller's transaction, with counts and dead letters.
+
+        Raises:
+            LeaseLost: another run holds the pipeline.
+            PositionMoved: the stored position is not the block's start.
+        """
+        strand, after, upto, sums = block.id.strand, block.id.after, block.id.upto, counts(block, receipt)
+        sql = SAVE_FIRST if after == strand else SAVE_NEXT
+        numbers = (sums.received, sums.stored, sums.duplicate, sums.refused, sums.repeated)
+        place = (strand.epoch, strand.order, after.order, after.resume, upto.order, upto.resume)
+        if not await connection.fetchval(sql, run.pipeline.name, run.fence, *place, *numbers):
+            await self._lost(connection, run)
+        if sums.refused:
+            letters = [(run.pipeline.name, run.fence, dead.reason, dead.origin, dead.raw) for dead in dead_letters(block, receipt)]
+            columns = ["pipeline", "fence", "reason", "origin", "raw"]
+            await connection.copy_records_to_table("dead_letters", schema_name="penstock", records=letters, columns=columns)
+
+    async def settle(self, run: Run) -> None:
+        """Return when everything committed before is on disk: a commit that waits for it comes after all of them in the log."""
+        async with self.connections.transaction("on") as connection:
+            sql = "update penstock.pipelines set settled_at = clock_timestamp() where name = $1 and fence = $2 returning true"
+            if not await connection.fetchval(sql, run.pipeline.name, run.fence):
+                await self._lost(connection, run)
+
+    async def end(self, run: Run, outcome: Outcome) -> None:
+        """Write the run's history and give the lease back."""
+        async with self.connections.transaction("on") as connection:
+            await connection.execute(
+                "update penstock.runs set state = $3, message = $4, summary = $5, ended_at = now() where pipeline = $1 and fence = $2",
+                *(run.pipeline.name, run.fence, outcome.state, outcome.message, json.dumps(dict(outcome.summary))),
+            )
+            await connection.execute(
+                "update penstock.pipelines set holder = null where name = $1 and fence = $2", run.pipeline.name, run.fence
+            )
+
+    async def _lost(self, connection: Connection, run: Run) -> NoReturn:
+        """Say why a compare-and-set found nothing."""
+        now = await connection.fetchrow(LOOK, run.pipeline.name)
+        if now is None or now["fence"] != run.fence:
+            holder = None if now is None or now["holder"] is None else Holder(**json.loads(now["holder"]))
+            raise LeaseLost(f"{run.pipeline.name} was taken over by {holder or 'another run, which has ended'}")
+        raise PositionMoved(run.pipeline.name)
+
+
+ANOTHER_SOURCE_HINT = "Name another table with --table: it gets its own positions. Penstock does not mix sources in one table."
+
+
+async def _cut_off(connection: Connection, holder: Holder) -> None:
+    """End the connections of a holder that died or fell silent, so that nothing it had begun can still commit."""
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()",
+        application_name(holder),
+    )
+
+
+def _scope(kept: asyncpg.Record) -> Scope | None:
+    if kept["scope_start"] is None:
+        return None
+    span = Span(Position(kept["epoch"], kept["scope_start"]), Position(kept["epoch"], kept["scope_end"]))
+    return Scope(span, kept["scope_rows"], json.loads(kept["facts"]))
+
+
+def _interval(row: asyncpg.Record) -> Interval:
+    totals = Counts(row["received"], row["stored"], row["duplicate"], row["refused"], row["repeated"])
+    return Interval(Position(row["epoch"], row["strand"]), Position(row["epoch"], row["upto"], row["resume"]), totals)
+
+
+def _block_id(row: asyncpg.Record) -> BlockId:
+    after = Position(row["epoch"], row["after"], row["after_resume"])
+    return BlockId(Position(row["epoch"], row["strand"]), after, Position(row["epoch"], row["upto"], row["upto_resume"]))

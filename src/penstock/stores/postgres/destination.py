@@ -1,0 +1,98 @@
+"""PostgreSQL as a destination: rows, position, counts and dead letters are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from penstock.ports.checkpoints import Holder, Outcome, Pipeline, Run
+from penstock.ports.flow import Block, Receipt, Settled
+from penstock.ports.sink import BlockLimits, Delivery, Transactional, Writer
+from penstock.ports.source import Progress, Scope
+from penstock.stores.postgres.checkpoints import PostgresCheckpoints
+from penstock.stores.postgres.connections import SyncCommit
+from penstock.stores.postgres.errors import KeyTaken
+from penstock.stores.postgres.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penstock.stores.postgres.connections import Connection
+
+    Store = Callable[[Connection, Block], Awaitable[Receipt]]
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDestination:
+    """A table and the checkpoints beside it, in one database.
+
+    `sync_commit="off"` lets the server answer a commit before it is on disk: a crash of the server then loses the last ones whole, with their
+    positions, and the engine carries them again. Nothing is proven before `settle`.
+    """
+
+    table: Table
+    checkpoints: PostgresCheckpoints
+    sync_commit: SyncCommit = "off"
+    in_flight: int = 3
+    block: BlockLimits = field(default_factory=lambda: BlockLimits(rows=5_000))
+
+    @property
+    def delivery(self) -> Delivery:
+        """Wholly, with its position, or not at all."""
+        return Transactional()
+
+    def open(self, run: Run, schema: pa.Schema) -> AbstractAsyncContextManager[Writer]:
+        """Create or check the table; see `Sink.open`."""
+        return self._open(run, schema)
+
+    @asynccontextmanager
+    async def _open(self, run: Run, schema: pa.Schema) -> AsyncIterator[Writer]:
+        async with self.checkpoints.connections.take() as connection:
+            await self.table.prepare(connection, run, schema)
+        yield _PostgresWriter(self, run)
+
+    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
+        """Take the lease."""
+        return await self.checkpoints.begin(pipeline, holder)
+
+    async def beat(self, run: Run) -> None:
+        """Renew the lease."""
+        await self.checkpoints.beat(run)
+
+    async def progress(self, run: Run) -> Progress:
+        """What is committed."""
+        return await self.checkpoints.progress(run)
+
+    async def freeze(self, run: Run, scope: Scope) -> None:
+        """Keep the scope."""
+        await self.checkpoints.freeze(run, scope)
+
+    async def end(self, run: Run, outcome: Outcome) -> None:
+        """Give the lease back."""
+        await self.checkpoints.end(run, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _PostgresWriter:
+    destination: PostgresDestination
+    run: Run
+
+    async def write(self, block: Block) -> Receipt:
+        """Copy straight into the table; only when a key is there already, once more by way of a staging table."""
+        try:
+            return await self._commit(block, self.destination.table.insert)
+        except KeyTaken:
+            return await self._commit(block, self.destination.table.merge)
+
+    async def _commit(self, block: Block, store: Store) -> Receipt:
+        checkpoints = self.destination.checkpoints
+        async with checkpoints.connections.transaction(self.destination.sync_commit) as connection:
+            receipt = await store(connection, block)
+            await checkpoints.save_within(connection, self.run, block, receipt)
+        return receipt
+
+    async def settle(self) -> Sequence[Settled]:
+        await self.destination.checkpoints.settle(self.run)
+        return ()

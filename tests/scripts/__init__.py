@@ -1,0 +1,1 @@
+"""The two commands at the root, and the pins that they install."""

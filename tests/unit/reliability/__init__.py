@@ -1,0 +1,1 @@
+"""Tests of retry, gate and meter, all on a simulated clock."""
