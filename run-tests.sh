@@ -49,7 +49,7 @@ covered() {
     shift
     for room; do
         percent=$(coverage report --precision=2 --format=total --include="src/penstock/$room/*" --fail-under="$least") || short=1
-        printf '%-12s %6s %% of %s %%\n' "$room" "$percent" "$least"
+        printf '%-12s %6s %% of %s %%\n' "$room" "${percent%%[!0-9.]*}" "$least"
     done
     return "$short"
 }

@@ -81,7 +81,7 @@ find_python() {
 Install one, or name one: PYTHON=/path/to/python3 sh $0"
 }
 
-# The kernel keeps the lock on descriptor 9 until the last process that has it ends: none is left behind by a kill, and none is lost while pip still works.
+# The kernel keeps the lock on descriptor 9 until the last process that has it ends: a kill leaves none behind, and a pip that outlives it keeps it.
 lock() {
     "$python" -I -c '
 import fcntl, sys

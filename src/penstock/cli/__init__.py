@@ -19,6 +19,15 @@ COMMANDS = {
 
 USAGE = "usage: penstock [--version] COMMAND ...\n"
 
+HELP = """{usage}
+Penstock carries records into databases: nothing lost, nothing twice, and the proof at the end.
+
+commands:
+{commands}
+`penstock COMMAND --help` says more.
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 try again later, 130 or 143 stopped by a signal after draining.
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
@@ -37,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: str, arguments: Sequence[str]) -> int:
     module = import_module(f"penstock.cli.{command}")
-    parser = argparse.ArgumentParser(prog=f"penstock {command}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"penstock {command}", description=module.__doc__, formatter_class=form)
     module.add_arguments(parser)
     try:
         return int(module.run(parser.parse_args(arguments)))
@@ -50,4 +60,4 @@ def _run(command: str, arguments: Sequence[str]) -> int:
 
 def _help() -> str:
     commands = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
-    return f"{USAGE}\nPenstock carries records into databases: nothing lost, nothing twice, and the proof at the end.\n\ncommands:\n{commands}\n`penstock COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 usage, 75 try again later, 130/143 stopped by a signal.\n"
+    return HELP.format(usage=USAGE, commands=commands)

@@ -6,15 +6,15 @@ import asyncio
 import json
 import shlex
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from penstock.engine.telemetry import Telemetry
 from penstock.extract.api import Address
-from penstock.model.errors import Fatal, Transient
+from penstock.model.errors import Fatal
 from penstock.stores.postgres.connections import Dial
-from penstock.stores.postgres.embedded.errors import KeepsDying
 from penstock.stores.postgres.embedded.server import EmbeddedServer
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 
@@ -27,7 +27,7 @@ class SimulatorFailed(Fatal):
 async def simulated_api(events: int, options: str) -> AsyncIterator[Address]:
     """Run `penstock simulate datasync` as a child on a free port."""
     command = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", f"--events={events}", *shlex.split(options)]
-    child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True)
+    child = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, start_new_session=True)
     assert child.stdout is not None
     try:
         ready = await child.stdout.readline()
@@ -54,6 +54,7 @@ class Database:
 async def database(url: str | None, telemetry: Telemetry) -> AsyncIterator[Database]:
     """The database of `url`, or the embedded one, which is restarted when it dies."""
     if url is not None:
+
         async def fixed() -> str:
             return url
 

@@ -16,9 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command for each action."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in ACTIONS.items():
-        action = actions.add_parser(name, help=text, description=text, add_help=name != "shell", prefix_chars="-" if name != "shell" else "\0")
         if name == "shell":
-            action.add_argument("psql", nargs="*", metavar="ARGUMENT", help="for psql")
+            shell = actions.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+            shell.add_argument("psql", nargs="*")
+        else:
+            actions.add_parser(name, help=text, description=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Pull the events of an API into PostgreSQL, and prove that none is missing.
 
-Without a real API (API_BASE_URL and TARGET_API_KEY) a simulated one is started, without DATABASE_URL an embedded PostgreSQL. Stop it at any moment,
-by Ctrl-C or kill -9, and run the same command again: it goes on where it stopped.
+Without a real API (API_BASE_URL and TARGET_API_KEY) a simulated one is started, without DATABASE_URL an embedded PostgreSQL.
+Stop it at any moment, by Ctrl-C or kill -9, and run the same command again: it goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -58,7 +58,11 @@ class Report:
         yield from _totals(proof)
         yield from (f"  NOT PROVEN: {fault}" for fault in proof.faults)
         if proof.complete:
-            yield "Complete: nothing lost, nothing twice." if not proof.sums.refused else "Complete, with rejected rows: see `penstock dead list`."
+            yield (
+                "Complete, with rejected rows: see `penstock dead list`."
+                if proof.sums.refused
+                else "Complete: nothing lost, nothing twice."
+            )
 
     def _speed(self) -> Iterator[str]:
         status, counters, before = self.telemetry.status(), self.telemetry.counters, self.telemetry.before
@@ -68,7 +72,8 @@ class Report:
         else:
             resumed = f", on top of {before.stored:,} stored before" if before.received else ""
             yield f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second{resumed}."
-        yield f"{counters['requests_total']:,} requests, {counters['responses_throttled_total']:,} throttled, {counters['requests_retried_total']:,} retried."
+        throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
+        yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
 
     def _place(self) -> Iterator[str]:
         yield f"The data is in table {self.table} of {self.database.place}. To look at it:"
@@ -95,9 +100,11 @@ def _totals(proof: Proof) -> Iterator[str]:
     if proof.total is None:
         yield "  The API stated no total."
     else:
-        yield f"  The API stated {proof.total:,} when the scope was frozen, and states {proof.later_total or proof.total:,} now: {proof.newer:,} newer."
+        later = proof.later_total or proof.total
+        yield f"  The API stated {proof.total:,} when the scope was frozen, and states {later:,} now: {proof.newer:,} newer."
     held = sum(seam.holds for seam in proof.seams)
-    yield f"  Seams: at {held} of {len(proof.seams)} the API's neighbours are neighbours in the table. Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."
+    yield f"  Seams: at {held} of {len(proof.seams)} the API's neighbours are neighbours in the table."
+    yield f"  Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."
 
 
 def _moment(ts: int) -> str:

@@ -1,8 +1,8 @@
 """Carry everything that is missing from a source to a destination, and go on after whatever interrupts it.
 
-One pass reads coverage back from the destination, asks the source to plan what it does not cover, and lets the workers carry those partitions.
-A passing failure anywhere abandons the pass, and the next one begins from what is really stored. The engine therefore never has to know
-whether an unanswered write arrived.
+One pass reads coverage back from the destination, asks the source to plan what it does not cover, and lets the workers carry those
+partitions. A passing failure anywhere abandons the pass, and the next one begins from what is really stored. The engine therefore never
+has to know whether an unanswered write arrived.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Transfer:
 
     async def _watch(self) -> None:
         """End the run when nothing is stored for too long, whatever it hangs on."""
-        while (silent_s := self.telemetry.clock() - self.telemetry.progressed) < self.settings.stall_s:
+        # It waits for something not to happen, so there is no event to wait for.
+        while (silent_s := self.telemetry.clock() - self.telemetry.progressed) < self.settings.stall_s:  # noqa: ASYNC110
             await asyncio.sleep(self.settings.stall_s - silent_s)
         raise Stalled(f"for {silent_s:.0f} s; the run was {self.telemetry.variant}, last: {self.telemetry.message or 'no error'}")
 

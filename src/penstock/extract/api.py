@@ -74,7 +74,7 @@ class Address:
         return URL(root.removesuffix(PATH) + PATH + "/events")
 
 
-class _Failed(Exception):  # noqa: N818 - never leaves this module
+class _Failed(Exception):
     """One attempt failed in a way that another may not."""
 
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
@@ -82,11 +82,11 @@ class _Failed(Exception):  # noqa: N818 - never leaves this module
         self.retry_after_s = retry_after_s
 
 
-class _Throttled(Exception):  # noqa: N818 - as above
+class _Throttled(Exception):
     """The server asks to slow down: the gate knows, the request waits in line again, and no attempt is counted."""
 
 
-class _Expired(Exception):  # noqa: N818 - as above
+class _Expired(Exception):
     """The server calls the cursor expired: the same place gets a new one."""
 
 

@@ -7,17 +7,17 @@ library's lenient reader, so that one bad event does not cost its whole page.
 from __future__ import annotations
 
 import json
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from isal import igzip_lib, isal_zlib
+from isal import isal_zlib
 
 from penstock.extract.cursor import Cursor, UnreadableCursor, decoded
 from penstock.model.errors import PenstockError
 
 GZIP = b"\x1f\x8b"
+DAMAGED: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment] # its stub calls the class an instance
 MOST_BYTES = 256 * 2**20
 """More than this no page of 5,000 events may inflate to."""
 
@@ -72,7 +72,7 @@ def inflated(raw: bytes) -> bytes:
     try:
         unpacker = isal_zlib.decompressobj(31)
         body: bytes = unpacker.decompress(raw, min(stated, MOST_BYTES) + 1)
-    except igzip_lib.IsalError as error:
+    except DAMAGED as error:
         raise UnusableBody(f"gzip: {error}") from error
     if not unpacker.eof:
         raise UnusableBody(f"gzip: it ends after {len(raw):,} bytes, unfinished")

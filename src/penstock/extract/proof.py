@@ -1,8 +1,8 @@
 """The proof: complete with respect to what the API reported, counted in the table, and probed at every seam.
 
-A run is complete iff its coverage tiles the frozen scope; in every stretch stored and refused add up to what was received and the table holds
-what was stored; the sum is the total that the API stated with the plan; and at every seam the API's own neighbours are neighbours in the
-table. Nothing here is taken from memory: coverage and counts are read back after everything was settled.
+A run is complete iff its coverage tiles the frozen scope; in every stretch stored and refused add up to what was received and the table
+holds what was stored; the sum is the total that the API stated with the plan; and at every seam the API's own neighbours are neighbours in
+the table. Nothing here is taken from memory: coverage and counts are read back after everything was settled.
 """
 
 from __future__ import annotations

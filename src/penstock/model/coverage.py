@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from penstock.model.counts import Counts
 from penstock.model.errors import Fatal
@@ -23,9 +24,9 @@ class OverlappingCoverage(Fatal):
 class Position:
     """A place between two records of a source.
 
-    `order` grows in reading order and compares as bytes (memcomparable), whichever way the source's own keys run. `resume` is what the source
-    needs to go on from inside one `order`, opaque to everybody else; empty at a clean boundary. `epoch` names the numbering: positions of
-    two epochs are never compared.
+    `order` grows in reading order and compares as bytes (memcomparable), whichever way the source's own keys run. `resume` is what the
+    source needs to go on from inside one `order`, opaque to everybody else; empty at a clean boundary. `epoch` names the numbering:
+    positions of two epochs are never compared.
     """
 
     epoch: str
@@ -66,7 +67,7 @@ def in_order(covered: Iterable[Interval]) -> list[Interval]:
         OverlappingCoverage: where two share a part of the source.
     """
     intervals = sorted(covered, key=lambda interval: interval.start.rank)
-    for before, after in zip(intervals, intervals[1:], strict=False):
+    for before, after in pairwise(intervals):
         if before.upto != after.start and before.upto.rank >= after.start.rank:
             raise OverlappingCoverage(f"{before.upto} lies behind {after.start}")
     return intervals

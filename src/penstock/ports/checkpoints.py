@@ -82,9 +82,9 @@ class Runs(Protocol):
     async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
         """Take the lease.
 
-        A holder that died on this host is replaced at once. One whose heartbeat is fresh stays: `LeaseHeld` names it. One whose heartbeat is
-        stale is cut off (its connections, where the store has such) and replaced. Raises `AnotherSource` where the pipeline's rows are of another
-        source.
+        A holder that died on this host is replaced at once. One whose heartbeat is fresh stays: `LeaseHeld` names it. One whose heartbeat
+        is stale is cut off (its connections, where the store has such) and replaced. Raises `AnotherSource` where the pipeline's rows are
+        of another source.
         """
         ...
 

@@ -72,9 +72,9 @@ class Source(Protocol):
     def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
         """Yield the partition's records from its start to its end.
 
-        The first batch starts at `partition.start`, each further one where the last ended, and the last one ends at `partition.end` exactly,
-        also where that is a position inside of an `order`. Reading from the same position again gives the same records, though not
-        the same batches. Raises `Transient` (the engine reads coverage back and plans again) or `Fatal`. Closing the generator may come at
-        any moment and is not an error; that everything was read by then is NOT guaranteed.
+        The first batch starts at `partition.start`, each further one where the last ended, and the last one ends at `partition.end`
+        exactly, also where that is a position inside of an `order`. Reading from the same position again gives the same records, though
+        not the same batches. Raises `Transient` (the engine reads coverage back and plans again) or `Fatal`. Closing the generator may come
+        at any moment and is not an error; that everything was read by then is NOT guaranteed.
         """
         ...

@@ -35,7 +35,7 @@ def locate_home(environ: Mapping[str, str] = os.environ) -> Path:
     Raises `NoHome` where a user has neither `HOME` nor an entry in the password database.
     """
     if chosen := environ.get("PENSTOCK_HOME"):
-        return Path(os.path.realpath(Path(chosen).expanduser()))
+        return Path(os.path.realpath(Path(chosen)))
     if os.geteuid() == 0:
         return Path(os.path.realpath(SYSTEM_HOME))
     shared = environ.get("XDG_DATA_HOME", "")
@@ -52,8 +52,8 @@ def prepare_home(home: Path) -> Path:
     """
     try:
         make_folder(home)
-    except (OSError, RuntimeError) as error:
-        raise HomeNotWritable(f"{home} ({os.strerror(error.errno or 0) if isinstance(error, OSError) else error})") from error
+    except OSError as error:
+        raise HomeNotWritable(f"{home} ({error.filename}: {error.strerror})") from error
     if not os.access(home, os.W_OK | os.X_OK):
         raise HomeNotWritable(str(home))
     return home

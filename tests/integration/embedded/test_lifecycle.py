@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from tests.integration.embedded.places import command_line, run, server_processes, until
+
+from penstock.stores.postgres.embedded.locks import is_free
 
 if TYPE_CHECKING:
     from tests.integration.embedded.places import Place
@@ -90,13 +93,30 @@ async def test_the_next_start_waits_for_a_predecessor_that_shuts_down(place: Pla
 
     second = place.starter()
     second.say("start")
-    until(lambda: "received fast shutdown" in place.cluster.log.read_text())
+    until(lambda: not is_free(place.cluster.start_lock))
     assert place.postmaster is not None
     os.kill(checkpointer, signal.SIGCONT)
     answer = await asyncio.to_thread(second.hear)
 
     assert answer == {"url": url, "owned": True}
     assert await run(url, "SELECT id FROM kept") == 7
+
+
+def test_a_zombie_postmaster_is_dead(place: Place) -> None:
+    """A killed postmaster whose parent does not reap it is not waited for."""
+    parent = place.starter()
+    url = parent.ask("start")["url"]
+    os.kill(parent.process.pid, signal.SIGSTOP)
+    try:
+        place.kill_postmaster()
+        pid = (place.cluster.data / "postmaster.pid").read_text().split()[0]
+        until(lambda: "(zombie)" in Path(f"/proc/{pid}/status").read_text())
+
+        answer = place.starter().ask("start")
+    finally:
+        os.kill(parent.process.pid, signal.SIGCONT)
+
+    assert answer == {"url": url, "owned": True}
 
 
 async def test_several_starters_share_one_server(new_place: Place) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pwd
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.embedded.places import IMPATIENT, as_root
+from tests.integration.embedded.places import IMPATIENT, Starter, as_root
 
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings
+from penstock.stores.postgres.embedded.account import Account
 from penstock.stores.postgres.embedded.cluster import Cluster
 from penstock.stores.postgres.embedded.errors import AccountMissing, FolderForeign, FolderUnreachable
 from penstock.stores.postgres.embedded.postmaster import living
@@ -81,6 +83,20 @@ def test_programs_out_of_reach_are_copied_once(new_settings: EmbeddedSettings, o
     assert first == second != third
     assert not first.exists()
     assert not list(new_settings.home.glob(".postgresql-*"))
+
+
+def test_a_folder_that_is_not_writable_is_told(folder: Path, installation: Installation) -> None:
+    """An ordinary user is told which folder it may not write to, before anything else."""
+    nobody = pwd.getpwnam("nobody")
+    starter = Starter(folder / "home", installation, Account("nobody", nobody.pw_uid, nobody.pw_gid, borrowed=False))
+
+    answer = starter.ask("start")
+    starter.close()
+
+    assert answer == {
+        "error": "HomeNotWritable",
+        "text": f"The folder for state cannot be written to: {folder}/home ({folder}/home: Permission denied)",
+    }
 
 
 @pytest.mark.parametrize("name", ["root", "no-such-account"])

@@ -18,7 +18,8 @@ from tests.integration.embedded.places import IMPATIENT, command_line, processes
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings
 from penstock.stores.postgres.embedded.binaries import locate
 from penstock.stores.postgres.embedded.cluster import Cluster
-from penstock.stores.postgres.embedded.errors import DiskTooFull, FolderDamaged, KeepsDying, NotRunning, OtherMajor, StartFailed
+from penstock.stores.postgres.embedded.errors import DiskTooFull, FolderDamaged, KeepsDying, NotRunning, OtherMajor, ServerBusy, StartFailed
+from penstock.stores.postgres.embedded.locks import is_free, try_lock
 from penstock.stores.postgres.embedded.postmaster import living, send
 
 
@@ -40,6 +41,7 @@ async def test_orphaned_sessions_are_ended(server: EmbeddedServer, settings: Emb
     await asyncio.to_thread(until, lambda: any("SELECT" in command_line(pid) for pid in server_processes(data)))
     kill(settings)
     orphans = server_processes(data)
+    assert not is_free(Cluster(settings.home).lifeline)
 
     restarted = await asyncio.to_thread(server.restart_if_dead)
 
@@ -173,6 +175,28 @@ def test_a_disk_too_full_is_said_before_anything_is_made(new_settings: EmbeddedS
         EmbeddedServer(demanding).start()
 
     assert not Cluster(new_settings.home).folder.exists()
+
+
+def test_what_does_not_get_out_of_the_way_is_told(settings: EmbeddedSettings) -> None:
+    """Something of a former server that does not end, or a starter that never finishes, is an error to try again after."""
+    cluster = Cluster(settings.home)
+    hasty = dataclasses.replace(IMPATIENT, others_s=0.1)
+    for path, message in ((cluster.lifeline, "did not end within"), (cluster.start_lock, "was not released within")):
+        held = try_lock(path)
+        assert held is not None
+        with pytest.raises(ServerBusy, match=message) as caught:
+            EmbeddedServer(settings, hasty).start()
+        os.close(held)
+
+        assert caught.value.exit_code == 75
+
+
+def test_a_server_that_does_not_answer_is_not_left_running(settings: EmbeddedSettings) -> None:
+    """When recovery takes longer than we wait for it, the start fails and the server is ended."""
+    with pytest.raises(StartFailed, match=r"no answer from postgresql://penstock:\*\*\*@127.0.0.1"):
+        EmbeddedServer(settings, dataclasses.replace(IMPATIENT, recovery_s=-1)).start()
+
+    until(lambda: is_free(Cluster(settings.home).lifeline))
 
 
 def test_a_damaged_folder_is_not_overwritten(new_settings: EmbeddedSettings) -> None:

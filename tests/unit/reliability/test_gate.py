@@ -95,6 +95,16 @@ def test_requests_in_flight_count_against_remaining() -> None:
     assert len(go_all(gate, 1.0)) == 6 - 4
 
 
+def test_answers_that_overlapped_are_not_counted_twice() -> None:
+    """Each of several requests in flight together states what is left; when all are back, that is exactly what may start."""
+    gate = opened(9)
+
+    for spent, permit in enumerate(go_all(gate, most=5), start=1):
+        gate.finish(permit, 1.0, Verdict.SERVED, stated(9 - spent))
+
+    assert len(go_all(gate, 1.0)) == 4
+
+
 def test_an_older_remaining_does_not_raise_the_budget() -> None:
     """Of answers that arrive out of order the lowest counts."""
     gate = opened(9)
@@ -104,6 +114,30 @@ def test_an_older_remaining_does_not_raise_the_budget() -> None:
     gate.finish(first, 2.0, Verdict.SERVED, stated(8))
 
     assert len(go_all(gate, 2.0)) == 3
+
+
+def test_a_request_that_broke_meanwhile_counts_as_spent() -> None:
+    """A statement does not know of requests that the server may have counted after it."""
+    gate = opened(9)
+    first, *others = go_all(gate, most=4)
+    for permit in others:
+        gate.finish(permit, 1.0, Verdict.FAILED)
+
+    gate.finish(first, 2.0, Verdict.SERVED, stated(8))
+
+    assert len(go_all(gate, 2.0)) == 8 - 3
+
+
+def test_requests_that_broke_beside_the_first_statement_count_as_spent() -> None:
+    """The same where nothing was known before."""
+    gate, _ = throttled(None)
+    gate.finish(go(gate, 5.0), 5.0, Verdict.SERVED)
+    first, second = go_all(gate, 5.0)
+    gate.finish(first, 5.0, Verdict.FAILED)
+
+    gate.finish(second, 5.0, Verdict.SERVED, stated(2))
+
+    assert len(go_all(gate, 5.0)) == 1
 
 
 def test_other_clients_lower_the_budget() -> None:
@@ -235,6 +269,18 @@ def test_a_failed_probe_does_not_climb() -> None:
     gate.finish(go(gate, 30.0), 30.0, Verdict.FAILED)
 
     assert len(go_all(gate, 30.0)) == 1
+
+
+def test_answers_from_before_the_closing_do_not_climb() -> None:
+    """The ramp counts answers to requests that started after the closing."""
+    gate, others = throttled(28.0, in_flight=5)
+    probe = go(gate, 30.0)
+
+    for permit in others:
+        gate.finish(permit, 31.0, Verdict.SERVED)
+    gate.finish(probe, 31.0, Verdict.SERVED)
+
+    assert len(go_all(gate, 31.0)) == 2
 
 
 def test_answers_from_before_the_closing_do_not_open() -> None:

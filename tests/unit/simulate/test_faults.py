@@ -128,6 +128,7 @@ async def test_truncated_gzip() -> None:
     async with talking_to(under("truncated_gzip")) as client:
         cut, good = [await client.get() for _ in range(2)]
 
+        assert client.server.audit.rows_served == 100
     assert cut.status == 200
     assert int(cut.headers["Content-Length"]) == len(cut.body)
     with pytest.raises(EOFError):
@@ -174,15 +175,15 @@ async def test_out_of_order() -> None:
     settings = replace(under("out_of_order"), undecodable=0.3, undecodable_kinds=("id_type",))
     async with talking_to(settings) as client:
         keys = client.server.dataset.keys
-        for _ in range(10):
-            faulty, good = [await client.get(limit=30, cursor=cursor) for _ in range(2)]
-            cursor = good.next_cursor or ""
+        for limit in [30] * 6 + [3] * 30:
+            faulty, good = [await client.get(limit=limit, cursor=cursor) for _ in range(2)]
+            cursor = good.next_cursor
             ages = [keys.ages[keys.find(UUID(text).bytes)] for text in faulty.ids if str(text) != "12"]
             moved.append(sum(one != other for one, other in zip(faulty.json["data"], good.json["data"], strict=True)))
 
-            assert ages != sorted(ages)
+            assert (ages != sorted(ages)) == (moved[-1] > 0)
             assert sorted(map(str, faulty.ids)) == sorted(map(str, good.ids))
-    assert min(moved) == 2
+    assert moved.count(2) > 1
     assert max(moved) > 20
 
 

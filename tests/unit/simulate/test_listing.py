@@ -131,12 +131,15 @@ async def test_cursor_expires() -> None:
         cursor = (await client.get()).next_cursor
         time.now_s += 99
         alive = await client.get(cursor=cursor)
-        time.now_s += 1 + 35_392 * 60 + 30
+        time.now_s += 2
+        just_dead = await client.get(cursor=cursor)
+        time.now_s += 35_392 * 60 + 30
         dead = await client.get(cursor=cursor)
         pushed_out = await client.get(cursor=forged(NEWEST_MS, LOW, exp=NEVER))
 
     assert alive.status == pushed_out.status == 200
     assert (dead.status, dead.json["code"]) == (400, "CURSOR_EXPIRED")
+    assert just_dead.json["message"] == "Cursor expired 0 minute(s) ago"
     assert dead.json["message"] == "Cursor expired 35392 minute(s) ago"
 
 
@@ -253,6 +256,7 @@ async def test_live_inserts() -> None:
         before = await client.get(limit=10)
         time.now_s += 1.5
         during = await client.get(limit=10)
+        newer = await client.get(limit=10, cursor=forged(NEWEST_MS + 2_000, LOW))
         inserted = client.server.inserted
         following = await client.get(limit=10, cursor=before.next_cursor)
         time.now_s += 60
@@ -260,6 +264,7 @@ async def test_live_inserts() -> None:
         every = uuids(client.server.dataset, inserted=5)
 
     assert inserted == 3
+    assert newer.ids == during.ids
     assert [page.json["meta"]["total"] for page in (before, during, following, end)] == [300, 303, 303, 305]
     assert [before.ids, during.ids, following.ids, end.ids] == [every[5:15], every[2:12], every[15:25], every[0:10]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -54,7 +55,7 @@ class MemorySource:
     def _cut(self, span: Span) -> Iterator[Span]:
         low, high = row_of(span.start), row_of(span.end)
         cuts = [low, *range((low // self.partition_rows + 1) * self.partition_rows, high, self.partition_rows), high]
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             yield Span(self.at(start), self.at(end))
 
 

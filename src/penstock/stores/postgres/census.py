@@ -15,7 +15,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Rows of a table in one stretch of time: how many, and the oldest and newest time among them (Unix milliseconds; None without rows)."""
+    """Rows of a table in one stretch of time: how many, their oldest and newest time (Unix milliseconds; None without rows)."""
 
     rows: int = 0
     oldest: int | None = None
@@ -48,7 +48,8 @@ class Census:
 
     async def at(self, moments: Sequence[int]) -> dict[int, set[str]]:
         """Keys of the rows at each of these milliseconds."""
-        sql = f"select {quoted(self.key)}::text as key, {quoted(self.time)} as time from {quoted(self.table)} where {quoted(self.time)} = any($1)"
+        key, time = quoted(self.key), quoted(self.time)
+        sql = f"select {key}::text as key, {time} as time from {quoted(self.table)} where {time} = any($1)"
         keys: dict[int, set[str]] = defaultdict(set)
         async with self.connections.take() as connection:
             for row in await connection.fetch(sql, [_moment(moment) for moment in moments]):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class PostgresDestination:
     """A table and the checkpoints beside it, in one database.
 
-    `sync_commit="off"` lets the server answer a commit before it is on disk: a crash of the server then loses the last ones whole, with their
-    positions, and the engine carries them again. Nothing is proven before `settle`.
+    `sync_commit="off"` lets the server answer a commit before it is on disk: a crash of the server then loses the last ones whole, with
+    their positions, and the engine carries them again. Nothing is proven before `settle`.
     """
 
     table: Table

@@ -39,7 +39,8 @@ async def migrate(connection: Connection) -> None:
         await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
         await connection.execute("create schema if not exists penstock")
         await connection.execute(
-            "create table if not exists penstock.migrations (number int primary key, name text not null, applied_at timestamptz default now())"
+            "create table if not exists penstock.migrations"
+            " (number int primary key, name text not null, applied_at timestamptz not null default now())"
         )
         applied = {row["number"] for row in await connection.fetch("select number from penstock.migrations")}
         if unknown := applied - {number for number, _, _ in known}:

@@ -51,12 +51,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait: for others to get out of the way; for recovery, which may have gigabytes to replay; for a stop."""
+    """How long to wait: for others to get out of the way; for recovery, which may have gigabytes to replay; for a stop, and a hard one."""
 
     others_s: float = 60
     orphans_s: float = 5
     recovery_s: float = 900
     stop_s: float = 60
+    immediate_s: float = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class EmbeddedSettings:
         """Read `PENSTOCK_HOME`, `PENSTOCK_PG_BIN`, `PENSTOCK_PG_USER` and `PENSTOCK_PG_FREE_MB`; empty counts as unset."""
         return cls(
             home=locate_home(environ),
-            binaries=Path(chosen).expanduser() if (chosen := environ.get("PENSTOCK_PG_BIN")) else None,
+            binaries=Path(chosen) if (chosen := environ.get("PENSTOCK_PG_BIN")) else None,
             account=environ.get("PENSTOCK_PG_USER") or None,
             free_bytes=_mebibytes(environ.get("PENSTOCK_PG_FREE_MB") or "512") * MEBIBYTE,
         )

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from penstock.stores.postgres.embedded.cluster import Cluster
     from penstock.stores.postgres.embedded.launch import Patience
 
-IMMEDIATE_S = 15
-
 
 def end(kill: Callable[[signal.Signals], object], gone: Callable[[], bool], cluster: Cluster, patience: Patience) -> None:
     """Fast shutdown (sessions end, a checkpoint is written); past the deadline an immediate one, after which the next start recovers.
 
     Raises `StopFailed` when the server outlives that too.
     """
-    for number, timeout_s in ((signal.SIGINT, patience.stop_s), (signal.SIGQUIT, IMMEDIATE_S)):
+    for number, timeout_s in ((signal.SIGINT, patience.stop_s), (signal.SIGQUIT, patience.immediate_s)):
         kill(number)
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
