@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import tempfile
 import uuid
@@ -19,9 +20,22 @@ from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 
 LONG = os.environ.get("PENSTOCK_TEST_SCALE") == "long"
 
+SEED = int(os.environ.get("PENSTOCK_TEST_SEED") or random.SystemRandom().randrange(2**31))
+
 hypothesis.settings.register_profile("short", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None)
 hypothesis.settings.load_profile("long" if LONG else "short")
+
+
+def pytest_report_header() -> str:
+    """Print the seed of randomised tests; PENSTOCK_TEST_SEED=... repeats a run's draws."""
+    return f"penstock: seed {SEED}{', long' if LONG else ''}"
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of this session's randomised tests."""
+    return SEED
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry
 from penstock.extract.api import Address
 from penstock.model.errors import Fatal
-from penstock.stores.postgres.connections import Dial
+from penstock.stores.postgres.connections import Connections, Dial
 from penstock.stores.postgres.embedded.server import EmbeddedServer
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 
@@ -72,3 +73,14 @@ async def database(url: str | None, telemetry: Telemetry) -> AsyncIterator[Datab
         yield Database(dial, server.redacted_url, "penstock db shell -c")
     finally:
         await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def connected(url: str | None) -> AsyncIterator[Connections]:
+    """Connections to the database of `url`, or to the embedded one, for a short question."""
+    async with database(url, Telemetry()) as place:
+        connections = Connections(place.dial, this_process())
+        try:
+            yield connections
+        finally:
+            connections.close()

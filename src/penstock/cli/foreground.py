@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from penstock.cli.children import database, simulated_api
 from penstock.cli.progress import showing
 from penstock.cli.report import Report
-from penstock.console.server import serving
+from penstock.console.server import NotServed, serving
 from penstock.engine.telemetry import Telemetry
 from penstock.extract import job
 from penstock.extract.api import Address
@@ -52,7 +52,8 @@ async def _extract(settings: ExtractSettings, arguments: argparse.Namespace) -> 
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(database(settings.database_url, telemetry))
         address = await _address(settings, arguments, stack)
-        await stack.enter_async_context(serving(telemetry, port=settings.port))
+        pages = await stack.enter_async_context(serving(telemetry, port=settings.port))
+        sys.stderr.write(f"penstock: {pages}\n" if isinstance(pages, NotServed) else f"penstock: {pages}/health /ready /metrics /status\n")
         async with showing(telemetry, arguments.progress):
             extraction = await job.extract(settings, address, place.dial, telemetry, signals.stop)
         report = Report(extraction, telemetry, place, settings.table)

@@ -120,7 +120,7 @@ def _one_by_one(raws: Sequence[msgspec.Raw]) -> tuple[list[Head], dict[int, str]
         try:
             heads.append(_head_decoder.decode(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            refused[row] = f"it does not decode: {error}"
+            refused[row] = f"it does not decode: {str(error).partition(' (byte ')[0]}"
             heads.append(_guessed(raw))
     return heads, refused
 

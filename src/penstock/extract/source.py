@@ -1,8 +1,8 @@
 """The API as a source: partitions of time, each read newest first by its own chain of cursors.
 
 A partition holds the events with `low < ts <= high`, in whole milliseconds: seams lie between two milliseconds. Ids are never compared
-here; inside a millisecond only the server's own last (ts, id) says where to go on, so that neither thousands of events in one millisecond nor
-the server's order among them can lose or double one.
+here; inside a millisecond only the server's own last (ts, id) says where to go on, so that neither thousands of events in one millisecond
+nor the server's order among them can lose or double one.
 """
 
 from __future__ import annotations

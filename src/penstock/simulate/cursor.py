@@ -13,7 +13,7 @@ from penstock.simulate.keys import Key
 VERSION = 2
 
 
-class BadCursor(ValueError):  # noqa: N818 - it becomes an answer to the client, never an error of ours
+class BadCursor(ValueError):
     """The cursor is not one of this API's."""
 
 

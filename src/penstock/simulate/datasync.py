@@ -179,7 +179,10 @@ def _url(listener: socket.socket) -> str:
 
 
 def _die_with_parent() -> None:
-    """Let the kernel end this process with its parent (Linux, prctl(2)); a parent gone already is noticed by its number."""
+    """Let the kernel end this process with its parent (Linux, prctl(2)); a parent gone already is noticed by its number.
+
+    Strictly it is the parent's thread that counts: start this process from one that lives as long as it should.
+    """
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.embedded.places import IMPATIENT, Place, Starter, as_root, roomy_folder
 
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings
 from penstock.stores.postgres.embedded.account import Account, choose_account
 from penstock.stores.postgres.embedded.binaries import Installation, locate
 from penstock.stores.postgres.embedded.reachable import reachable
+from tests.integration.embedded.places import IMPATIENT, Place, Starter, as_root, roomy_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

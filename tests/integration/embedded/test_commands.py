@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.embedded.places import run
 
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings, commands
 from penstock.stores.postgres.embedded.cluster import Cluster
 from penstock.stores.postgres.embedded.errors import NotRunning, RunningForAnother
 from penstock.stores.postgres.embedded.postmaster import living
+from tests.integration.embedded.places import run
 
 if TYPE_CHECKING:
     from tests.integration.embedded.places import Place

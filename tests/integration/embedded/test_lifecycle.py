@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from tests.integration.embedded.places import command_line, run, server_processes, until
 
 from penstock.stores.postgres.embedded.locks import is_free
+from tests.integration.embedded.places import command_line, run, server_processes, until
 
 if TYPE_CHECKING:
     from tests.integration.embedded.places import Place

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.embedded.places import IMPATIENT, Starter, as_root
 
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings
 from penstock.stores.postgres.embedded.account import Account
 from penstock.stores.postgres.embedded.cluster import Cluster
 from penstock.stores.postgres.embedded.errors import AccountMissing, FolderForeign, FolderUnreachable
 from penstock.stores.postgres.embedded.postmaster import living
+from tests.integration.embedded.places import IMPATIENT, Starter, as_root, command_line
 
 if TYPE_CHECKING:
     from penstock.stores.postgres.embedded.binaries import Installation
@@ -28,7 +28,7 @@ def program(settings: EmbeddedSettings) -> Path:
     """What the running postmaster was executed from."""
     postmaster = living(Cluster(settings.home).data)
     assert postmaster is not None
-    return Path(f"/proc/{postmaster.pid}/exe").readlink()
+    return Path(command_line(postmaster.pid).split()[0])
 
 
 @pytest.fixture

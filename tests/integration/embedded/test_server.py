@@ -13,7 +13,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.integration.embedded.places import IMPATIENT, command_line, processes, run, server_processes, until
 
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings
 from penstock.stores.postgres.embedded.binaries import locate
@@ -21,6 +20,7 @@ from penstock.stores.postgres.embedded.cluster import Cluster
 from penstock.stores.postgres.embedded.errors import DiskTooFull, FolderDamaged, KeepsDying, NotRunning, OtherMajor, ServerBusy, StartFailed
 from penstock.stores.postgres.embedded.locks import is_free, try_lock
 from penstock.stores.postgres.embedded.postmaster import living, send
+from tests.integration.embedded.places import IMPATIENT, command_line, processes, run, server_processes, until
 
 
 def kill(settings: EmbeddedSettings) -> int:

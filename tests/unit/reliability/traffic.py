@@ -8,6 +8,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from penstock.reliability.gate import Gate, Permit, Verdict, Wait
@@ -144,21 +145,26 @@ class Traffic:
             self.waiting -= 1
             self.out.add(answer)
             self.on_start(answer, self.now)
-            self._later(lambda permit=answer: self._arrive(permit))  # type: ignore[misc]
+            self._later(partial(self._arrive, answer))
 
     def _arrive(self, permit: Permit) -> None:
+        self._later(partial(self._answer, permit, self._deliver()))
+
+    def _deliver(self) -> Delivered:
+        """What comes back: some requests break before they are counted, some are answered by trouble, some answers get lost."""
         fate = self.rng.random()
         if fate < self.faults:
-            return self._later(lambda: self._answer(permit, Delivered(Verdict.FAILED, RateFacts())))
+            return Delivered(Verdict.FAILED, RateFacts())
         counted = self.server.count(self.now)
+        facts = self.state(counted)
         if not counted.accepted:
             self.refused += 1
-            return self._later(lambda: self._answer(permit, Delivered(Verdict.THROTTLED, self.state(counted))))
+            return Delivered(Verdict.THROTTLED, facts)
         if fate < 2 * self.faults:
-            return self._later(lambda: self._answer(permit, Delivered(Verdict.FAILED, self.state(counted))))
+            return Delivered(Verdict.FAILED, facts)
         if fate < 3 * self.faults and self._may_lose(counted):
-            return self._later(lambda: self._answer(permit, Delivered(Verdict.FAILED, RateFacts())))
-        return self._later(lambda: self._answer(permit, Delivered(Verdict.SERVED, self.state(counted))))
+            return Delivered(Verdict.FAILED, RateFacts())
+        return Delivered(Verdict.SERVED, facts)
 
     def _may_lose(self, counted: Counted) -> bool:
         """Whether the answer to a counted request may get lost without the gate having to guess wrong about the budget.

@@ -256,7 +256,7 @@ async def test_live_inserts() -> None:
         before = await client.get(limit=10)
         time.now_s += 1.5
         during = await client.get(limit=10)
-        newer = await client.get(limit=10, cursor=forged(NEWEST_MS + 2_000, LOW))
+        newer = await client.get(limit=10, cursor=forged(NEWEST_MS + 10_000, LOW))
         inserted = client.server.inserted
         following = await client.get(limit=10, cursor=before.next_cursor)
         time.now_s += 60

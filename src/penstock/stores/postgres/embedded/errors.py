@@ -100,7 +100,9 @@ class NotRunning(Fatal):
 class InitFailed(Fatal):
     """A new database cluster could not be made."""
 
-    default_hint = "The text above is what initdb said; nothing was left behind, so the same command can be run again."
+    default_hint = (
+        "Nothing was left behind: remove the cause and run the same command again. As root, PENSTOCK_PG_USER chooses the account."
+    )
 
 
 class StartFailed(Fatal):

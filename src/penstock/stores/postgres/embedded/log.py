@@ -29,7 +29,7 @@ def open_log(log: Path) -> BinaryIO:
 def rotate(log: Path, kept_bytes: int = KEPT_BYTES) -> None:
     """Copy a log that has grown beside, in place of the copy before, and empty it; what is written in between is lost."""
     if size(log) > kept_bytes:
-        with log.open("rb") as grown, open(log.with_suffix(".log.1"), "wb", opener=owner_only) as copy:
+        with log.open("rb") as grown, open(log.with_name(f"{log.name}.1"), "wb", opener=owner_only) as copy:
             shutil.copyfileobj(grown, copy)
         os.truncate(log, 0)
 

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from penstock.stores.postgres.embedded.log import open_log, rotate
@@ -71,19 +72,15 @@ class Child:
 
     def __init__(self, command: Sequence[str], account: Account, *, log: Path, lifeline: int, outlives_us: bool) -> None:
         self._ended = threading.Event()
-        self._forked = threading.Event()
-        self._failure: OSError | subprocess.SubprocessError | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        forked: Future[subprocess.Popen[bytes]] = Future()
         fork = _forking(command, account, log=log, lifeline=lifeline, preexec=None if outlives_us else _end_with(os.getpid()))
-        threading.Thread(target=self._keep, args=(fork, log), name="penstock-postgres-keeper", daemon=True).start()
-        self._forked.wait()
-        if self._failure is not None:
-            raise self._failure
+        threading.Thread(target=_keep, args=(fork, forked, self._ended, log), name="penstock-postgres-keeper", daemon=True).start()
+        self._process = forked.result()
 
     @property
     def pid(self) -> int:
         """The process id; it may belong to somebody else once the child is not `alive`."""
-        return self._popen.pid
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -93,7 +90,7 @@ class Child:
     @property
     def killed(self) -> bool:
         """Whether somebody else ended it, by kill -9; the kernel does that when memory runs out."""
-        return self._popen.returncode == -signal.SIGKILL
+        return self._process.returncode == -signal.SIGKILL
 
     def wait(self, timeout_s: float) -> bool:
         """Whether it ended within the time."""
@@ -101,25 +98,19 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
-        self._popen.send_signal(number)
+        self._process.send_signal(number)
 
-    @property
-    def _popen(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError("the child was never forked")
-        return self._process
 
-    def _keep(self, fork: Callable[[], subprocess.Popen[bytes]], log: Path) -> None:
-        try:
-            self._process = fork()
-        except (OSError, subprocess.SubprocessError) as error:
-            self._failure = error
-            return
-        finally:
-            self._forked.set()
-        _watch(self._process.pid, log)
-        self._process.wait()
-        self._ended.set()
+def _keep(fork: Callable[[], subprocess.Popen[bytes]], forked: Future[subprocess.Popen[bytes]], ended: threading.Event, log: Path) -> None:
+    try:
+        process = fork()
+    except Exception as error:  # noqa: BLE001 - it is raised where the child was asked for
+        forked.set_exception(error)
+        return
+    forked.set_result(process)
+    _watch(process.pid, log)
+    process.wait()
+    ended.set()
 
 
 def _watch(pid: int, log: Path) -> None:
@@ -158,7 +149,7 @@ def _forking(
 
 
 def _end_with(parent: int) -> Callable[[], None]:
-    def between_fork_and_exec() -> None:
+    def between_fork_and_exec() -> None:  # pragma: no cover - nothing records what a child does before exec
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
         if os.getppid() != parent:  # it died before the signal was asked for
             os._exit(1)
