@@ -157,7 +157,7 @@ class EventsApi:
             self.counters.add("requests_total")
             async with self.session.get(self.address.events, params=query, allow_redirects=False) as response:
                 facts = parse_rate_headers(response.headers, time.time())
-                verdict = _verdict(response.status)
+                verdict = _verdict(response.status, facts)
                 raw = await response.read()
         except aiohttp.ClientConnectorCertificateError as error:
             raise NoSuchApi(
@@ -198,8 +198,8 @@ class EventsApi:
             return answer
 
 
-def _verdict(status: int) -> Verdict:
-    if status == 429:
+def _verdict(status: int, facts: RateFacts) -> Verdict:
+    if status == 429 or (status == 503 and facts.retry_after_s is not None):
         return Verdict.THROTTLED
     return Verdict.FAILED if status >= 500 else Verdict.SERVED
 

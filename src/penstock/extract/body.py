@@ -20,6 +20,14 @@ GZIP = b"\x1f\x8b"
 DAMAGED: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment] # its stub calls the class an instance
 MOST_BYTES = 256 * 2**20
 """More than this no page of 5,000 events may inflate to."""
+MOST_TIMES = 250
+"""Nor to more than this many times its size: pages of events shrink 4 to 50 times, a bomb 1,000 times."""
+ALWAYS_BYTES = 8 * 2**20
+"""Up to this it may, however well it was compressed."""
+
+
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the strict reader raises: also for text that is not UTF-8, and for nesting deeper than it follows."""
 
 
 class UnusableBody(PenstockError):
@@ -69,9 +77,11 @@ def inflated(raw: bytes) -> bytes:
     if not raw.startswith(GZIP):
         return raw
     stated = int.from_bytes(raw[-4:], "little")
+    if stated > min(MOST_BYTES, max(ALWAYS_BYTES, MOST_TIMES * len(raw))):
+        raise UnusableBody(f"gzip: {len(raw):,} bytes that would become {stated:,}")
     try:
         unpacker = isal_zlib.decompressobj(31)
-        body: bytes = unpacker.decompress(raw, min(stated, MOST_BYTES) + 1)
+        body: bytes = unpacker.decompress(raw, stated + 1)
     except DAMAGED as error:
         raise UnusableBody(f"gzip: {error}") from error
     if not unpacker.eof:
@@ -90,7 +100,7 @@ def opened(body: bytes) -> tuple[Sequence[msgspec.Raw], Paging]:
         if envelope.data is msgspec.UNSET:
             raise UnusableBody("there is no `data` in it")
         return envelope.data, _paging(envelope)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return _walked(body)
 
 
@@ -125,16 +135,23 @@ def _walked(body: bytes) -> tuple[Sequence[msgspec.Raw], Paging]:
         if slices is None:
             raise UnusableBody("there is no `data` in it")
         return [msgspec.Raw(body[part]) for part in slices], _paging(msgspec.convert(rest, _Envelope))
-    except (ValueError, IndexError, msgspec.ValidationError) as error:
+    except (ValueError, IndexError, RecursionError, msgspec.ValidationError) as error:
         raise UnusableBody(str(error)) from error
 
 
 _lenient = json.JSONDecoder(strict=False)
+_skipping = json.JSONDecoder(strict=False, parse_int=str)
+"""The same without making numbers of digits, of which Python takes 4,300 at the most."""
 
 
 def _value(text: str, start: int) -> tuple[object, int]:
     value, end = _lenient.raw_decode(text, start)
     return value, _blank(text, end)
+
+
+def _past(text: str, start: int) -> int:
+    """Where what follows a value begins."""
+    return _blank(text, _skipping.raw_decode(text, start)[1])
 
 
 def _blank(text: str, at: int) -> int:
@@ -150,16 +167,18 @@ def _members(text: str) -> Iterator[tuple[str, int]]:
         key, at = _value(text, at)
         at = _expect(text, at, ":")
         yield str(key), at
-        at = _value(text, at)[1]
+        at = _past(text, at)
         if text[at] != "}":
             at = _expect(text, at, ",")
+    if _blank(text, at + 1) != len(text):
+        raise ValueError(f"something follows its end at byte {at}")
 
 
 def _elements(text: str, at: int) -> Iterator[slice]:
     """Where each element of the array at `at` stands."""
     at = _expect(text, at, "[")
     while text[at] != "]":
-        _, end = _lenient.raw_decode(text, at)
+        end = _skipping.raw_decode(text, at)[1]
         yield slice(at, end)
         at = _blank(text, end)
         if text[at] != "]":

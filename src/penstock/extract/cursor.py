@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, replace
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from penstock.model.errors import PenstockError
 
-VERSION = 2
+VERSION: Final = 2
 NO_ID = "00000000-0000-0000-0000-000000000000"
 LIFETIME_MS = 24 * 3_600_000
 """How far ahead the expiry of a cursor is set that we make."""
@@ -28,9 +29,9 @@ class UnreadableCursor(PenstockError):
 class Cursor:
     """The place after the event `id` at `ts` (Unix milliseconds), good until `exp` (Unix milliseconds)."""
 
-    id: str
-    ts: int
-    v: int = VERSION
+    id: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]+$")]
+    ts: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+    v: Literal[2] = VERSION
     exp: int = 0
 
     @classmethod
@@ -55,12 +56,12 @@ def decoded(text: str) -> Cursor:
     """Read a cursor; padding and the other base64 alphabet are taken too.
 
     Raises:
-        UnreadableCursor: for anything else.
+        UnreadableCursor: for anything else, such as another version.
     """
     try:
         padded = text.translate(_URLSAFE) + "=" * (-len(text) % 4)
-        return msgspec.json.decode(base64.urlsafe_b64decode(padded), type=Cursor)
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=Cursor)
+    except (binascii.Error, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise UnreadableCursor(f"{text[:80]!r}: {error}") from None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.extract.body import Paging, inflated, opened
+from penstock.extract.body import UNDECODABLE, Paging, inflated, opened
 from penstock.extract.cursor import NO_ID
 from penstock.extract.timestamps import UNKNOWN, milliseconds
 from penstock.ports.flow import RAW_COLUMN
@@ -110,7 +110,7 @@ def _heads(body: bytes, raws: Sequence[msgspec.Raw]) -> tuple[list[Head], dict[i
     """The heads of all events in one go; one by one, with reasons, where one of them is bad."""
     try:
         return _heads_decoder.decode(body).data, {}
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return _one_by_one(raws)
 
 
@@ -119,7 +119,7 @@ def _one_by_one(raws: Sequence[msgspec.Raw]) -> tuple[list[Head], dict[int, str]
     for row, raw in enumerate(raws):
         try:
             heads.append(_head_decoder.decode(raw))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             refused[row] = f"it does not decode: {str(error).partition(' (byte ')[0]}"
             heads.append(_guessed(raw))
     return heads, refused
@@ -130,10 +130,17 @@ def _guessed(raw: msgspec.Raw) -> Head:
     try:
         members = json.loads(bytes(raw).decode(errors="replace"), strict=False)
         key, stamp = members.get("id"), members.get("timestamp")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         key = stamp = None
+    if isinstance(stamp, str):
+        stamp = _sound(stamp)
     known = isinstance(stamp, (int, float, str)) and not isinstance(stamp, bool)
-    return Head(id=key if isinstance(key, str) else "", timestamp=stamp if known else None)
+    return Head(id=_sound(key) if isinstance(key, str) else "", timestamp=stamp if known else None)
+
+
+def _sound(text: str) -> str:
+    """Text that may hold lone surrogates, without them."""
+    return text.encode(errors="replace").decode()
 
 
 def _uuids(ids: Sequence[str]) -> tuple[pa.Array, NDArray[np.bool_]]:

@@ -29,7 +29,7 @@ EARLIEST, LATEST = -62_135_596_800_000, 253_402_300_799_999
 
 INTEGER = r"^[+-]?\d{1,18}$"
 DECIMAL = r"^[+-]?\d{1,18}\.\d+$"
-ISO = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
+ISO = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}(:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}(:?\d{2})?)?$"
 ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)$"
 BEYOND_MILLISECONDS = r"(\.\d{3})\d+"
 
@@ -49,15 +49,15 @@ def _integers(numbers: Sequence[int]) -> NDArray[np.int64]:
         exact = np.array(numbers, np.int64)
     except OverflowError:
         exact = np.array([number if EARLIEST <= number <= LATEST else UNKNOWN for number in numbers], np.int64)
-    return np.where(np.abs(exact) < SECONDS_BELOW, exact * 1_000, exact)
+    return np.where((exact > -SECONDS_BELOW) & (exact < SECONDS_BELOW), exact * 1_000, exact)
 
 
 def _decimals(numbers: Sequence[float]) -> NDArray[np.int64]:
-    """Numbers with a fraction; seconds are first taken to a microsecond, which undoes what binary fractions cannot say."""
+    """Numbers with a fraction; a second's is the last millisecond whose own binary fraction is not above it."""
     exact = np.array(numbers, np.float64)
     exact[~(np.abs(exact) <= LATEST)] = UNKNOWN
-    seconds = np.abs(exact) < SECONDS_BELOW
-    return np.where(seconds, np.floor(np.round(exact * 1_000_000) / 1_000), np.floor(exact)).astype(np.int64)
+    near = np.round(exact * 1_000)
+    return np.where(np.abs(exact) < SECONDS_BELOW, near - (near / 1_000 > exact), np.floor(exact)).astype(np.int64)
 
 
 def _texts(texts: Sequence[str]) -> NDArray[np.int64]:

@@ -108,8 +108,11 @@ class Runs(Protocol):
 class Checkpoints(Runs, Protocol):
     """Positions for stores that have no transactions of their own to keep them in."""
 
-    async def intend(self, run: Run, block: BlockId) -> None:
-        """Remember that a write of exactly this block begins; it stays in `Progress.intended` until it is saved."""
+    async def intend(self, run: Run, block: BlockId) -> int:
+        """Remember that a write of exactly this block begins; it stays in `Progress.intended` until it is saved.
+
+        Answers how many writes of it were begun before, by whichever run.
+        """
         ...
 
     async def save(self, run: Run, block: Block, receipt: Receipt) -> None:

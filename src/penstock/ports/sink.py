@@ -21,7 +21,7 @@ class Transactional:
 
 @dataclass(frozen=True, slots=True)
 class Idempotent:
-    """A second write within `horizon_s` seconds is harmless: of rows with the same `key`, of the same block if `key` is empty."""
+    """A second write within `horizon_s` seconds is harmless: of a row with the same `key`; of the same block where `key` is empty."""
 
     key: tuple[str, ...]
     horizon_s: float

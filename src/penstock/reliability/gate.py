@@ -1,21 +1,4 @@
-"""One gate per host and credential, which every request of every worker passes.
-
-It learns from the answers how many requests may start:
-
-* Nothing known (at the beginning, and whenever a window has reset): one request goes alone, its answer tells.
-* No limits stated: everybody goes.
-* `remaining` stated: only as many start as the lowest `remaining` of the window leaves, less those that may not be counted in it yet, which
-  are the ones in flight and the ones that ended without saying. Then the gate is closed for everybody until the reset.
-* Throttled (429, or 503 with `Retry-After`): closed for everybody until the server's moment, then a ramp: one alone, and for every answer
-  to a request started since, one more at a time: 1, 2, 4, 8. Each further throttling doubles the shortest pause, each answer halves it.
-
-Requests are numbered as they start, and that is all the gate needs to tell old news: an answer to a request from before the last reset
-or closing neither opens the gate nor raises the budget. With truthful headers, and no other client on the credential, no request is
-ever refused; `tests/unit/reliability/test_gate.py` checks it against fixed and sliding windows.
-
-Workers are to ask one at a time, in the order in which they came (in asyncio: under one `Lock`, which is fair and survives cancelled
-waiters), so that only the first in line holds a timer and nobody is woken in vain.
-"""
+"""One gate per host and credential, which every request of every worker passes."""
 
 from __future__ import annotations
 
@@ -70,7 +53,26 @@ _NOTHING_STATED = RateFacts()
 
 
 class Gate:
-    """Who may start a request when; sans-I/O: `now` is a monotonic clock in seconds."""
+    """Who may start a request when; sans-I/O: `now` is a monotonic clock in seconds.
+
+    It learns from the answers how many requests may start:
+
+    * Nothing known (at the beginning, and whenever a window has reset): one request goes alone, its answer tells.
+    * No limits stated: everybody goes.
+    * `remaining` stated: only as many start as the lowest `remaining` of the window leaves, less those that it may not count yet: the ones
+      in flight and the ones that ended without saying. Then the gate is closed for everybody until the reset.
+    * Throttled (429, or 503 with `Retry-After`): closed for everybody until the server's moment, then a ramp: one alone, and for every
+      answer to a request started since, one more at a time: 1, 2, 4, 8. Each further throttling doubles the shortest pause, each answer
+      halves it.
+
+    Requests are numbered as they start, and that is all the gate needs to tell old news: an answer to a request from before the last reset
+    or closing neither opens the gate nor raises the budget. With truthful headers, and no other client on the credential, no request is
+    refused, except where the one that went alone to ask took the last place and its answer was lost; `test_gate_traffic.py` checks it
+    against fixed and sliding windows.
+
+    Workers are to ask one at a time, in the order in which they came (in asyncio: under one `Lock`, which is fair and survives cancelled
+    waiters), so that only the first in line holds a timer and nobody is woken in vain.
+    """
 
     def __init__(self, settings: GateSettings | None = None) -> None:
         self._settings = settings or GateSettings()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root borrows an account")
-IMPATIENT = Patience(others_s=10, orphans_s=0.3, recovery_s=30, stop_s=30)
+IMPATIENT = Patience(others_s=30, orphans_s=0.3, recovery_s=30, stop_s=30)
 
 
 def roomy_folder() -> str:

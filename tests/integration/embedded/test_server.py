@@ -10,14 +10,24 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from penstock.stores.postgres.embedded import EmbeddedServer, EmbeddedSettings
-from penstock.stores.postgres.embedded.binaries import locate
+from penstock.stores.postgres.embedded.binaries import PROGRAMS, locate
 from penstock.stores.postgres.embedded.cluster import Cluster
-from penstock.stores.postgres.embedded.errors import DiskTooFull, FolderDamaged, KeepsDying, NotRunning, OtherMajor, ServerBusy, StartFailed
+from penstock.stores.postgres.embedded.errors import (
+    DiskTooFull,
+    FolderDamaged,
+    InitFailed,
+    KeepsDying,
+    NotRunning,
+    OtherMajor,
+    ServerBusy,
+    StartFailed,
+)
 from penstock.stores.postgres.embedded.locks import is_free, try_lock
 from penstock.stores.postgres.embedded.postmaster import living, send
 from tests.integration.embedded.places import IMPATIENT, command_line, processes, run, server_processes, until
@@ -58,7 +68,8 @@ def test_a_stale_process_id_of_somebody_else_is_no_server(settings: EmbeddedSett
         pidfile = Cluster(settings.home).data / "postmaster.pid"
         owner = pidfile.stat()
         lines = pidfile.read_text().splitlines()
-    with subprocess.Popen(["/bin/sleep", "60"], user=owner.st_uid, group=owner.st_gid, extra_groups=[]) as foreign:
+    account: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    with subprocess.Popen(["/bin/sleep", "60"], **account) as foreign:
         pidfile.write_text("\n".join([str(foreign.pid), *lines[1:]]) + "\n")
         os.chown(pidfile, owner.st_uid, owner.st_gid)
 
@@ -208,6 +219,22 @@ def test_a_damaged_folder_is_not_overwritten(new_settings: EmbeddedSettings) -> 
         EmbeddedServer(new_settings).start()
 
     assert remains.exists()
+
+
+@pytest.mark.parametrize("program", ["initdb", "postgres"])
+def test_a_failed_initialisation_leaves_nothing(new_settings: EmbeddedSettings, folder: Path, program: str) -> None:
+    """When a program of the initialisation fails, what it said is in the error, and no folder is left that looks like a database."""
+    binaries = folder / "bin"
+    binaries.mkdir()
+    for name in PROGRAMS:
+        fails = 'case "$*" in *-D*) echo "no can do"; exit 3 ;; esac\n' if name == program else ""
+        (binaries / name).write_text(f'#!/bin/sh\n{fails}echo "postgres (PostgreSQL) 18.4"\n')
+        (binaries / name).chmod(0o755)
+
+    with pytest.raises(InitFailed, match=f"{program} as .*, exit code 3: no can do"):
+        EmbeddedServer(dataclasses.replace(new_settings, binaries=binaries)).start()
+
+    assert [path.name for path in new_settings.home.iterdir()] == ["postgres.lock"]
 
 
 def test_a_lost_password_is_told(settings: EmbeddedSettings) -> None:

@@ -18,7 +18,7 @@ from penstock.stores.postgres.embedded.errors import DiskTooFull, ServerBusy, St
 from penstock.stores.postgres.embedded.launch import Patience
 from penstock.stores.postgres.embedded.locks import exclusive, is_free
 from penstock.stores.postgres.embedded.log import open_log, rotate, tail
-from penstock.stores.postgres.embedded.postmaster import Postmaster, clear_stale, living, recorded
+from penstock.stores.postgres.embedded.postmaster import Postmaster, clear_stale, living, recorded, send
 from penstock.stores.postgres.embedded.psql import Address, shell_environment
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 from penstock.stores.postgres.embedded.stop import end
@@ -131,6 +131,12 @@ def test_a_process_that_is_no_postgres_is_no_postmaster(tmp_path: Path) -> None:
     assert living(tmp_path) is None
     assert clear_stale(tmp_path)
     assert not (tmp_path / "postmaster.pid").exists()
+
+
+def test_only_the_server_is_signalled(tmp_path: Path) -> None:
+    """A process id that is gone, or belongs to somebody else by now (here: to us), gets no signal."""
+    for pid in (os.getpid(), 1 << 22):
+        assert not send(signal.SIGKILL, Postmaster(pid, 5433, None, "ready"), tmp_path)
 
 
 def test_a_stop_becomes_urgent(tmp_path: Path) -> None:

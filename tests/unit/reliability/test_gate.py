@@ -315,6 +315,16 @@ def test_a_herd_of_refusals_is_one_refusal() -> None:
     assert gate.ask(0.0) == Wait(9.0 + SLACK_S)
 
 
+def test_a_late_refusal_without_a_moment_changes_nothing() -> None:
+    """A request from before the closing that is refused after it re-opened tells nothing new."""
+    gate, others = throttled(28.0, in_flight=2)
+    gate.finish(go(gate, 30.0), 30.0, Verdict.SERVED)
+
+    gate.finish(others[0], 31.0, Verdict.THROTTLED)
+
+    assert len(go_all(gate, 31.0)) == 2
+
+
 def test_an_earlier_moment_does_not_open_sooner() -> None:
     """Of the moments that refusals state, the last counts."""
     gate, others = throttled(28.0, in_flight=2)

@@ -23,7 +23,7 @@ class Record:
     beaten: float = 0.0
     scope: Scope | None = None
     coverage: Mapping[Position, Interval] = field(default_factory=dict)
-    intended: dict[BlockId, None] = field(default_factory=dict)
+    intended: dict[BlockId, int] = field(default_factory=dict)
     dead: list[Refusal] = field(default_factory=list)
     history: dict[int, Outcome | None] = field(default_factory=dict)
 
@@ -63,9 +63,11 @@ class MemoryCheckpoints:
             raise PositionMoved(f"{run.pipeline.name} has another scope already")
         record.scope = scope
 
-    async def intend(self, run: Run, block: BlockId) -> None:
-        """Keep the block's bounds."""
-        self._fenced(run).intended[block] = None
+    async def intend(self, run: Run, block: BlockId) -> int:
+        """Keep the block's bounds, and count."""
+        intended = self._fenced(run).intended
+        intended[block] = intended.get(block, 0) + 1
+        return intended[block] - 1
 
     async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
         """Advance the position."""
@@ -74,15 +76,15 @@ class MemoryCheckpoints:
         if stored.upto != block.id.after:
             raise PositionMoved(f"{run.pipeline.name}: stored up to {stored.upto}, the block starts at {block.id.after}")
         longer = Interval(stored.start, block.id.upto, stored.counts + counts(block, receipt))
-        record.dead.extend(dead_letters(block, receipt))
+        record.dead = [*record.dead, *dead_letters(block, receipt)]
         record.intended.pop(block.id, None)
         record.coverage = {**record.coverage, block.id.strand: longer}
 
     async def end(self, run: Run, outcome: Outcome) -> None:
         """Give the lease back."""
         record = self.records[run.pipeline.name]
-        record.history[run.fence] = outcome
         if record.fence == run.fence:
+            record.history[run.fence] = outcome
             record.holder = None
 
     def _fenced(self, run: Run) -> Record:

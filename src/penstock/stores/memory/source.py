@@ -40,7 +40,7 @@ class MemorySource:
         for first in range(low, high, self.batch_rows):
             last = min(first + self.batch_rows, high)
             good = [row for row in range(first, min(last, self.table.num_rows)) if row not in self.refused]
-            rows = self.table.take(good).combine_chunks().to_batches() or [self.schema.empty_table().to_batches()[0]]
+            rows = self.table.take(good).combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=self.schema)]
             bad = [
                 Refusal(row - first, b"row %d" % row, "refused on purpose", f"row {row}")
                 for row in sorted(self.refused)

@@ -64,7 +64,7 @@ class PostgresCheckpoints:
             if judge(before, found["silent_s"] or 0.0, self.settings, holder) == "held":
                 raise LeaseHeld(f"{pipeline.name} is held by {before}, which was alive {found['silent_s']:.0f} s ago")
             if before is not None:
-                await _cut_off(connection, before)
+                await _cut_off(connection, before, spare=self.connections.name)
             return Run(pipeline, await self._take(connection, pipeline, found["fence"], holder), holder)
 
     async def _take(self, connection: Connection, pipeline: Pipeline, fence: int, holder: Holder) -> int:
@@ -91,11 +91,18 @@ class PostgresCheckpoints:
                 await self._lost(connection, run)
 
     async def progress(self, run: Run) -> Progress:
-        """What is committed."""
+        """What is committed, once nothing this run had begun can still commit.
+
+        A link may be cut while its COMMIT is on the way. Earlier connections of this process are therefore ended first, and the row lock waits
+        for whatever transaction has passed its check of the fence.
+        """
         await self.connections.refresh()
-        async with self.connections.take() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            name = run.pipeline.name
-            kept = await connection.fetchrow("select * from penstock.pipelines where name = $1 and fence = $2", name, run.fence)
+        name = run.pipeline.name
+        async with self.connections.transaction("off") as connection:
+            await connection.execute("set local lock_timeout = '20s'")
+            await _cut_off(connection, run.holder, spare=self.connections.name)
+            held = "select * from penstock.pipelines where name = $1 and fence = $2 for update"
+            kept = await connection.fetchrow(held, name, run.fence)
             if kept is None:
                 await self._lost(connection, run)
             covered = await connection.fetch("select * from penstock.coverage where pipeline = $1 order by strand", name)
@@ -109,23 +116,28 @@ class PostgresCheckpoints:
         start, end = scope.span.start, scope.span.end
         async with self.connections.transaction("on") as connection:
             sql = """
-                update penstock.pipelines set epoch = $3, scope_start = $4, scope_end = $5, scope_rows = $6, facts = $7
-                where name = $1 and fence = $2 and (scope_start is null or (epoch, scope_start, scope_end) = ($3, $4, $5)) returning true"""
-            facts = json.dumps(dict(scope.facts))
+                update penstock.pipelines set epoch = $3, scope_start = $4, scope_end = $5, scope_rows = $6, facts = $7::text::json
+                where name = $1 and fence = $2 and (scope_start is null
+                    or (epoch, scope_start, scope_end, facts::text) = ($3, $4, $5, $7::text) and scope_rows is not distinct from $6)
+                returning true"""
+            facts = json.dumps(dict(scope.facts), sort_keys=True)
             if not await connection.fetchval(sql, run.pipeline.name, run.fence, start.epoch, start.order, end.order, scope.rows, facts):
                 await self._lost(connection, run)
 
-    async def intend(self, run: Run, block: BlockId) -> None:
-        """Keep the block's bounds."""
+    async def intend(self, run: Run, block: BlockId) -> int:
+        """Keep the block's bounds, and count."""
         async with self.connections.transaction("on") as connection:
             sql = """
                 insert into penstock.intents (pipeline, epoch, strand, after, after_resume, upto, upto_resume)
                 select name, $3, $4, $5, $6, $7, $8 from penstock.pipelines where name = $1 and fence = $2 for key share
-                on conflict (pipeline, strand, after, after_resume) do update set upto = $7, upto_resume = $8 returning true"""
+                on conflict (pipeline, strand, after, after_resume)
+                do update set upto = $7, upto_resume = $8, times = intents.times + 1 returning times"""
             after, upto = block.after, block.upto
             bounds = (after.epoch, block.strand.order, after.order, after.resume, upto.order, upto.resume)
-            if not await connection.fetchval(sql, run.pipeline.name, run.fence, *bounds):
+            times = await connection.fetchval(sql, run.pipeline.name, run.fence, *bounds)
+            if times is None:
                 await self._lost(connection, run)
+        return int(times) - 1
 
     async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
         """Advance the position."""
@@ -147,7 +159,7 @@ class PostgresCheckpoints:
         if not await connection.fetchval(sql, run.pipeline.name, run.fence, *place, *numbers):
             await self._lost(connection, run)
         if sums.refused:
-            letters = [(run.pipeline.name, run.fence, dead.reason, dead.origin, dead.raw) for dead in dead_letters(block, receipt)]
+            letters = [(run.pipeline.name, run.fence, _text(dead.reason), _text(dead.origin), dead.raw) for dead in dead_letters(block, receipt)]
             columns = ["pipeline", "fence", "reason", "origin", "raw"]
             await connection.copy_records_to_table("dead_letters", schema_name="penstock", records=letters, columns=columns)
 
@@ -159,12 +171,13 @@ class PostgresCheckpoints:
                 await self._lost(connection, run)
 
     async def end(self, run: Run, outcome: Outcome) -> None:
-        """Write the run's history and give the lease back."""
+        """Write the run's history and give the lease back; a run that was taken over is in the history as interrupted, and stays it."""
+        ended = """
+            update penstock.runs set state = $3, message = $4, summary = $5, ended_at = now()
+            where pipeline = $1 and fence = $2 and state = 'running'"""
         async with self.connections.transaction("on") as connection:
-            await connection.execute(
-                "update penstock.runs set state = $3, message = $4, summary = $5, ended_at = now() where pipeline = $1 and fence = $2",
-                *(run.pipeline.name, run.fence, outcome.state, outcome.message, json.dumps(dict(outcome.summary))),
-            )
+            summary = json.dumps(dict(outcome.summary))
+            await connection.execute(ended, run.pipeline.name, run.fence, outcome.state, _text(outcome.message), summary)
             await connection.execute(
                 "update penstock.pipelines set holder = null where name = $1 and fence = $2", run.pipeline.name, run.fence
             )
@@ -181,12 +194,15 @@ class PostgresCheckpoints:
 ANOTHER_SOURCE_HINT = "Name another table with --table: it gets its own positions. Penstock does not mix sources in one table."
 
 
-async def _cut_off(connection: Connection, holder: Holder) -> None:
-    """End the connections of a holder that died or fell silent, so that nothing it had begun can still commit."""
-    await connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()",
-        application_name(holder),
-    )
+async def _cut_off(connection: Connection, holder: Holder, *, spare: str = "") -> None:
+    """End the connections of a holder, but those of the pool named `spare`, so that nothing it had begun can still commit."""
+    sql = "select pg_terminate_backend(pid) from pg_stat_activity where starts_with(application_name, $1) and application_name <> $2"
+    await connection.execute(sql, application_name(holder, ""), spare)
+
+
+def _text(words: str) -> str:
+    """Words that may quote a bad record, as PostgreSQL's text takes them: it has no NUL and no lone surrogates."""
+    return words.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _scope(kept: asyncpg.Record) -> Scope | None:

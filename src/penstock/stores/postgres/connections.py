@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,20 +28,26 @@ Dial = Callable[[], Awaitable[str]]
 """Answers the URL to connect to, after bringing the server back where it is ours and gone."""
 
 
-def application_name(holder: Holder) -> str:
-    """The name under which a holder's connections are found, and cut off when another takes over; at most 63 bytes."""
-    return f"penstock {holder.boot[:13]} {holder.pid} {holder.started}"
+def application_name(holder: Holder, pool: int | str) -> str:
+    """The name under which the connections of a holder's n-th pool are found, to be cut off; at most 63 bytes."""
+    return f"penstock {holder.boot[:13]} {holder.pid} {holder.started} {pool}"
 
 
 @dataclass(slots=True)
 class Connections:
-    """A small pool, opened when first used, and anew where `dial` gives another address."""
+    """A small pool, opened when first used, and anew after `close` or where `dial` gives another address."""
 
     dial: Dial
     holder: Holder
     most: int = 10
     _url: str | None = field(default=None, init=False, repr=False)
     _pool: Pool | None = field(default=None, init=False)
+    _pools: int = field(default=0, init=False)
+
+    @property
+    def name(self) -> str:
+        """The application name of the pool in use."""
+        return application_name(self.holder, self._pools)
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[Connection]:
@@ -54,10 +61,22 @@ class Connections:
 
     @asynccontextmanager
     async def transaction(self, sync_commit: SyncCommit) -> AsyncIterator[Connection]:
-        """A connection inside a transaction that waits, or does not wait, for the disk when it commits."""
-        async with self.take() as connection, connection.transaction():
-            await connection.execute(f"set local synchronous_commit = {sync_commit}")
-            yield connection
+        """A connection inside a transaction that waits, or does not wait, for the disk when it commits.
+
+        Cancelled, it is cut at once: asking a server to cancel, and waiting for that, could take as long as a dead network likes to.
+        """
+        async with self.take() as connection:
+            try:
+                await connection.execute(f"BEGIN; SET LOCAL synchronous_commit = {sync_commit}")
+                yield connection
+                await connection.execute("COMMIT;")
+            except asyncio.CancelledError:
+                connection.terminate()
+                raise
+            except BaseException:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+                raise
 
     async def refresh(self) -> None:
         """Ask for the address again, which may bring a server back, and connect if it is another one."""
@@ -66,12 +85,12 @@ class Connections:
             if self._pool is not None and url == self._url:
                 return
             self.close()
-            settings = {"application_name": application_name(self.holder), "timezone": "UTC"}
+            self._pools += 1
             pool = await asyncpg.create_pool(
                 url,
                 min_size=0,
                 max_size=self.most,
-                server_settings=settings,
+                server_settings={"application_name": self.name, "timezone": "UTC"},
                 timeout=CONNECT_TIMEOUT_S,
                 max_inactive_connection_lifetime=0,
             )

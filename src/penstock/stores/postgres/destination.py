@@ -51,7 +51,11 @@ class PostgresDestination:
     async def _open(self, run: Run, schema: pa.Schema) -> AsyncIterator[Writer]:
         async with self.checkpoints.connections.take() as connection:
             await self.table.prepare(connection, run, schema)
-        yield _PostgresWriter(self, run)
+        try:
+            yield _PostgresWriter(self, run)
+        except BaseException:
+            self.checkpoints.connections.close()
+            raise
 
     async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
         """Take the lease."""

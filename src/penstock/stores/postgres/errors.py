@@ -50,6 +50,7 @@ PASSING = (
     asyncpg.TooManyConnectionsError,
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its connection was cut in the middle of an exchange
     ConnectionError,
     TimeoutError,
 )

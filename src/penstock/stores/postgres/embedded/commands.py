@@ -56,7 +56,10 @@ def start(settings: EmbeddedSettings) -> int:
 
 
 def stop(settings: EmbeddedSettings) -> int:
-    """Stop the server, whoever started it; when none runs there is nothing to do. Raises `StopFailed`, `ServerBusy`."""
+    """Stop the server, whoever started it; a run that needs it starts it again. Without one there is nothing to do.
+
+    Raises `StopFailed`, `ServerBusy`.
+    """
     stopped = EmbeddedServer(settings).shut_down()
     _say("PostgreSQL is stopped." if stopped else "PostgreSQL was not running.")
     return 0

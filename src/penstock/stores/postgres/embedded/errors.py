@@ -100,9 +100,7 @@ class NotRunning(Fatal):
 class InitFailed(Fatal):
     """A new database cluster could not be made."""
 
-    default_hint = (
-        "Nothing was left behind: remove the cause and run the same command again. As root, PENSTOCK_PG_USER chooses the account."
-    )
+    default_hint = "Nothing was left behind: remove the cause, run the same command again. As root, PENSTOCK_PG_USER chooses the account."
 
 
 class StartFailed(Fatal):

@@ -72,7 +72,7 @@ def clear_stale(data: Path) -> bool:
 
 
 def send(number: signal.Signals, postmaster: Postmaster, data: Path) -> bool:
-    """Signal the postmaster if it still is one; the process is pinned first, so that nobody else can be hit."""
+    """Signal the postmaster, if that process still is one; False when it is not."""
     return _signal_if(postmaster.pid, number, lambda pid: _serves(pid, data))
 
 
@@ -95,18 +95,12 @@ def _serves(pid: int, data: Path) -> bool:
 
 
 def _signal_if(pid: int, number: signal.Signals, condition: Callable[[int], bool]) -> bool:
-    try:
-        pinned = os.pidfd_open(pid)
-    except ProcessLookupError:
+    if not condition(pid):
         return False
     try:
-        if not condition(pid):
-            return False
-        signal.pidfd_send_signal(pinned, number)
+        os.kill(pid, number)
     except ProcessLookupError:
         return False
-    finally:
-        os.close(pinned)
     return True
 
 

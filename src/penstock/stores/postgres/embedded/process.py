@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
 import signal
 import subprocess
 import threading
@@ -108,21 +107,12 @@ def _keep(fork: Callable[[], subprocess.Popen[bytes]], forked: Future[subprocess
         forked.set_exception(error)
         return
     forked.set_result(process)
-    _watch(process.pid, log)
-    process.wait()
-    ended.set()
-
-
-def _watch(pid: int, log: Path) -> None:
-    """Return when the process has ended; keep its log small until then."""
-    pinned = os.pidfd_open(pid)
-    try:
-        ended = select.poll()
-        ended.register(pinned, select.POLLIN)
-        while not ended.poll(ROTATE_EVERY_S * 1000):
+    while not ended.is_set():
+        try:
+            process.wait(ROTATE_EVERY_S)
+            ended.set()
+        except subprocess.TimeoutExpired:
             rotate(log)
-    finally:
-        os.close(pinned)
 
 
 def _forking(

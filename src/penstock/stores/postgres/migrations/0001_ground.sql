@@ -12,7 +12,7 @@ create table penstock.pipelines (
     scope_start  bytea,
     scope_end    bytea,
     scope_rows   bigint,
-    facts        jsonb
+    facts        json
 );
 comment on table penstock.pipelines is 'One row per pipeline: the identity of its source, its lease with fencing token, its frozen scope.';
 
@@ -39,9 +39,10 @@ create table penstock.intents (
     after_resume bytea not null,
     upto         bytea not null,
     upto_resume  bytea not null,
+    times        integer not null default 1,
     primary key (pipeline, strand, after, after_resume)
 );
-comment on table penstock.intents is 'Blocks whose write to a store without transactions was begun and is not confirmed.';
+comment on table penstock.intents is 'Blocks whose write to a store without transactions was begun, so many times, and is not confirmed.';
 
 create table penstock.dead_letters (
     id           bigint generated always as identity primary key,
@@ -63,7 +64,7 @@ create table penstock.runs (
     ended_at     timestamptz,
     state        text not null default 'running',
     message      text not null default '',
-    summary      jsonb not null default '{}',
+    summary      json not null default '{}',
     primary key (pipeline, fence)
 );
 comment on table penstock.runs is 'History: how each run ended, and what it proved. A run that was killed is marked interrupted by the next one.';

@@ -1,0 +1,1 @@
+"""The extraction wing into a real PostgreSQL."""

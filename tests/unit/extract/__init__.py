@@ -1,0 +1,1 @@
+"""The extraction wing, without a database."""
