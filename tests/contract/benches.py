@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from typing import Generic, TypeVar
+from uuid import uuid4
 
-from penstock.ports.checkpoints import Pipeline
+import asyncpg
+
+from penstock.engine.checkpointed import checkpointed
+from penstock.ports.checkpoints import Holder, Pipeline
+from penstock.ports.sink import Destination
 from penstock.stores.memory import MemoryCheckpoints, MemorySink
+from penstock.stores.postgres.checkpoints import PostgresCheckpoints
+from penstock.stores.postgres.connections import Connections, SyncCommit
+from penstock.stores.postgres.destination import PostgresDestination
+from penstock.stores.postgres.names import quoted
+from penstock.stores.postgres.table import Table
+from penstock.testing import records
+from penstock.testing.checkpoints import CheckpointsBench
+from penstock.testing.runs import RunsBench
+from penstock.testing.strict import Store, StrictSink
+
+GENERATIONS = count(1)
+"""Of processes that were killed."""
 
 
 @dataclass
@@ -25,6 +44,21 @@ class MemorySinkBench:
 
 
 @dataclass
+class StrictSinkBench:
+    """A strict sink, in front of a store that outlives it."""
+
+    sink: StrictSink
+
+    async def stored(self) -> Sequence[int]:
+        """The ids."""
+        return [row["id"] for row in self.sink.store.stored]
+
+    async def crash(self) -> None:
+        """What the store makes of it."""
+        self.sink.restart()
+
+
+@dataclass
 class MemoryBench:
     """Checkpoints whose records outlive them."""
 
@@ -38,6 +72,10 @@ class MemoryBench:
         """Only the records stay."""
         self.runs = MemoryCheckpoints(clock=lambda: self.now, records=self.runs.records)
 
+    def next_holder(self) -> Holder:
+        """A process that will be found dead."""
+        return records.gone(next(GENERATIONS))
+
     async def fall_silent(self, pipeline: Pipeline, seconds: float) -> None:
         """Put the clock forward."""
         del pipeline
@@ -45,8 +83,138 @@ class MemoryBench:
 
     async def history(self, pipeline: Pipeline) -> Mapping[int, str | None]:
         """As it is kept."""
-        return {fence: outcome and outcome.state for fence, outcome in self.runs.records[pipeline.name].history.items()}
+        ended = self.runs.records[pipeline.name].history
+        return {fence: None if outcome is None else outcome.state for fence, outcome in ended.items()}
 
     async def dead_letters(self, pipeline: Pipeline) -> list[bytes]:
         """As they are kept."""
         return [refusal.raw for refusal in self.runs.records[pipeline.name].dead]
+
+
+@dataclass
+class PostgresBench:
+    """Checkpoints in a database. Whose connections they are changes with every crash, as it does with every process."""
+
+    url: str
+    runs: PostgresCheckpoints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        self.runs = PostgresCheckpoints(Connections(self._dial, records.gone(next(GENERATIONS)), most=6))
+
+    def next_holder(self) -> Holder:
+        """Whose connections they are: a process that will be found dead."""
+        return self.runs.connections.holder
+
+    def cut(self) -> None:
+        """Cut all connections; new ones are made when they are needed."""
+        self.runs.connections.close()
+
+    async def _dial(self) -> str:
+        return self.url
+
+    async def crash(self) -> None:
+        """Cut all connections."""
+        await self.close()
+        self._open()
+
+    async def close(self) -> None:
+        """Cut all connections, for good."""
+        self.runs.connections.close()
+
+    async def fall_silent(self, pipeline: Pipeline, seconds: float) -> None:
+        """Put the last heartbeat back."""
+        await self.ask(
+            "update penstock.pipelines set beaten_at = beaten_at - make_interval(secs => $2) where name = $1", pipeline.name, seconds
+        )
+
+    async def history(self, pipeline: Pipeline) -> Mapping[int, str | None]:
+        """The table of runs."""
+        return {
+            row["fence"]: row["state"]
+            for row in await self.ask("select fence, state from penstock.runs where pipeline = $1", pipeline.name)
+        }
+
+    async def dead_letters(self, pipeline: Pipeline) -> list[bytes]:
+        """The table of dead letters."""
+        return [
+            row["raw"] for row in await self.ask("select raw from penstock.dead_letters where pipeline = $1 order by id", pipeline.name)
+        ]
+
+    async def ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Query the database."""
+        async with self.runs.connections.take() as connection:
+            return list(await connection.fetch(sql, *arguments))
+
+
+Bench = TypeVar("Bench", bound=RunsBench)
+
+
+@dataclass
+class Beside(Generic[Bench]):
+    """What a bench of rows leaves to the bench of the checkpoints beside them."""
+
+    checkpoints: Bench
+
+    async def fall_silent(self, pipeline: Pipeline, seconds: float) -> None:
+        """As the checkpoints do."""
+        await self.checkpoints.fall_silent(pipeline, seconds)
+
+    async def history(self, pipeline: Pipeline) -> Mapping[int, str | None]:
+        """As the checkpoints have it."""
+        return await self.checkpoints.history(pipeline)
+
+    async def dead_letters(self, pipeline: Pipeline) -> list[bytes]:
+        """As the checkpoints have them."""
+        return await self.checkpoints.dead_letters(pipeline)
+
+
+@dataclass
+class CheckpointedBench(Beside[CheckpointsBench]):
+    """A strict sink joined with checkpoints."""
+
+    store: Store
+    sink: StrictSink = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sink = StrictSink(self.store)
+
+    @property
+    def runs(self) -> Destination:
+        """The two, joined anew."""
+        return checkpointed(self.sink, self.checkpoints.runs, unsettled_blocks=3)
+
+    async def crash(self) -> None:
+        """Both at once."""
+        self.sink.restart()
+        await self.checkpoints.crash()
+
+    async def stored(self) -> Sequence[int]:
+        """The ids in the store."""
+        return [row["id"] for row in self.store.stored]
+
+
+@dataclass
+class PostgresDestinationBench(Beside[PostgresBench]):
+    """A table of its own."""
+
+    sync_commit: SyncCommit = "off"
+    table: Table = field(default_factory=lambda: Table(f"records {uuid4().hex}", "id"))
+
+    @property
+    def runs(self) -> PostgresDestination:
+        """The two, joined anew."""
+        return PostgresDestination(self.table, self.checkpoints.runs, self.sync_commit)
+
+    async def crash(self) -> None:
+        """Cut all connections."""
+        await self.checkpoints.crash()
+
+    async def stored(self) -> Sequence[int]:
+        """The ids in the table, if it was made yet."""
+        found = await self.checkpoints.ask("select to_regclass($1) as oid", quoted(self.table.name))
+        if found[0]["oid"] is None:
+            return []
+        return [row["id"] for row in await self.checkpoints.ask(f"select id from {quoted(self.table.name)}")]

@@ -47,10 +47,7 @@ def frame(telemetry: Telemetry, rates: Mapping[int, float], canvas: Canvas) -> T
     width = min(canvas.width, WIDEST)
     below = [*_whole(telemetry, status, width, ascii_only=canvas.ascii_only), *_message(status, width)]
     above = _workers(status.workers, rates, canvas.height - 1 - len(below), width)
-    lines = [*above, *below][: max(1, canvas.height - 1)]
-    picture = Text("\n", no_wrap=True, overflow="crop").join(lines)
-    picture.no_wrap, picture.overflow = True, "crop"
-    return picture
+    return Text("\n", no_wrap=True, overflow="crop").join([*above, *below][: max(1, canvas.height - 1)])
 
 
 def _workers(workers: Mapping[int, Worker], rates: Mapping[int, float], room: int, width: int) -> Iterator[Text]:
@@ -105,7 +102,7 @@ def _bar(done: float, width: int, *, ascii_only: bool) -> Text:
 
 def _figures(telemetry: Telemetry, status: Status) -> Iterator[str]:
     if status.variant not in ENDED:
-        yield f"elapsed {duration(status.seconds)}"
+        yield f"elapsed {duration(status.seconds + status.proof_seconds)}"
     yield from pace(status)
     counters = telemetry.counters
     yield f"requests {counters['requests_total']:,}"

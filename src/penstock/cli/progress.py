@@ -19,7 +19,8 @@ from penstock.console.snapshot import snapshot
 from penstock.engine.telemetry import ENDED, Telemetry, Variant
 from penstock.model.errors import Misconfigured
 
-Mode = Literal["auto", "live", "log", "json"]
+Way = Literal["live", "log", "json"]
+Mode = Literal["auto"] | Way
 LOG_EVERY_S = 15.0
 LOOK_EVERY_S = 0.25
 JSON_EVERY_S = 1.0
@@ -51,7 +52,7 @@ async def showing(
 ) -> AsyncIterator[None]:
     """Show the run while the block runs, on `stream` or else on standard error.
 
-    Nothing that happens to the display reaches the run: a stream that has gone ends the showing, a defect is told by asyncio's own log.
+    Nothing that happens to the display reaches the run: a stream that has gone ends the showing, and so does a defect, which asyncio logs.
 
     Raises:
         NoDisplay: `live` was asked for and cannot be had.
@@ -60,16 +61,20 @@ async def showing(
     if stream is None:  # Python's way to say that a process was started without one
         yield
         return
-    task = asyncio.create_task(_show(_display(telemetry, mode, stream), sleep))
+    way = chosen(mode, stream, os.environ)
+    if way == "live" and find_spec("rich") is None:
+        raise NoDisplay
+    task = asyncio.create_task(_show(way, telemetry, Outlet(stream), sleep))
     await asyncio.sleep(0)  # lets it show the beginning
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
+        _tell_defect(task)
 
 
-def chosen(mode: Mode, stream: TextIO, environment: Mapping[str, str]) -> Literal["live", "log", "json"]:
+def chosen(mode: Mode, stream: TextIO, environment: Mapping[str, str]) -> Way:
     """What `auto` means here: `live` on a terminal that can move its cursor, else `log`."""
     if mode != "auto":
         return mode
@@ -120,20 +125,18 @@ class Json:
     finish = show
 
 
-def _display(telemetry: Telemetry, mode: Mode, stream: TextIO) -> Display:
-    way = chosen(mode, stream, os.environ)
+def _display(way: Way, telemetry: Telemetry, outlet: Outlet) -> Display:
     if way == "log":
-        return Log(telemetry, Outlet(stream))
+        return Log(telemetry, outlet)
     if way == "json":
-        return Json(telemetry, Outlet(stream))
-    if find_spec("rich") is None:
-        raise NoDisplay
+        return Json(telemetry, outlet)
     from penstock.cli.live import Live  # noqa: PLC0415 - rich is heavy, and not needed by a log
 
-    return Live(telemetry, Outlet(stream))
+    return Live(telemetry, outlet)
 
 
-async def _show(display: Display, sleep: Callable[[float], Awaitable[None]]) -> None:
+async def _show(way: Way, telemetry: Telemetry, outlet: Outlet, sleep: Callable[[float], Awaitable[None]]) -> None:
+    display = _display(way, telemetry, outlet)
     with suppress(OSError):
         try:
             while True:
@@ -141,3 +144,9 @@ async def _show(display: Display, sleep: Callable[[float], Awaitable[None]]) -> 
                 await sleep(display.every_s)
         finally:
             display.finish()
+
+
+def _tell_defect(task: asyncio.Task[None]) -> None:
+    defect = None if task.cancelled() else task.exception()
+    if defect is not None:
+        task.get_loop().call_exception_handler({"message": "the display of progress failed", "exception": defect, "task": task})

@@ -25,7 +25,7 @@ class Report:
     table: str
 
     def as_json(self) -> dict[str, object]:
-        """The documented object of --json; `seconds` and `events_per_second` are of this run alone."""
+        """The documented object of --json; `seconds` (to the last row settled) and `events_per_second` are of this run."""
         status, proof, counters = self.telemetry.status(), self.extraction.proof, self.telemetry.counters
         total = self.telemetry.total
         return {
@@ -36,6 +36,7 @@ class Report:
             "gaps": None if proof is None else proof.gaps,
             "complete": proof is not None and proof.complete,
             "seconds": status.seconds,
+            "proof_seconds": status.proof_seconds,
             "events_per_second": self._per_second(),
             "requests": counters["requests_total"],
             "throttled": counters["responses_throttled_total"],
@@ -68,10 +69,10 @@ class Report:
         status, counters, before = self.telemetry.status(), self.telemetry.counters, self.telemetry.before
         brought = counters["rows_stored_total"]
         if brought == 0 and before.received:
-            yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.seconds:.1f} s."
+            yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
         else:
             resumed = f", on top of {before.stored:,} stored before" if before.received else ""
-            yield f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second{resumed}."
+            yield f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second{resumed}; proven in {status.proof_seconds:.1f} s."
         throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
         yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
 

@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of `work`, or None when `stop` was set first; `work` is cancelled then."""
+    """The result of `work`, or None when `stop` was set first; `work` is cancelled then, or not even begun."""
+    if stop.is_set():
+        work.close()
+        return None
     task, waiter = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from penstock.model.counts import Counts
 from penstock.model.errors import Fatal
-from penstock.ports.flow import Batch, Block, Receipt
+from penstock.ports.flow import Block, Receipt, Verdict, counts
 
 
 class CountsDoNotAddUp(Fatal):
@@ -38,11 +38,14 @@ def check(block: Block, receipt: Receipt) -> None:
     """Hold a receipt against its block.
 
     Raises:
-        CountsDoNotAddUp: where rows are unaccounted for.
+        CountsDoNotAddUp: where rows are unaccounted for, or verdicts are not on rows of the block, one each.
     """
     answered = receipt.stored + receipt.duplicate + len(receipt.refused)
     if answered != block.rows or min(receipt.stored, receipt.duplicate) < 0:
         raise CountsDoNotAddUp(f"{block.rows} rows were written, the receipt speaks of {answered}")
+    judged = {verdict.row for verdict in receipt.refused}
+    if len(judged) < len(receipt.refused) or not judged <= set(range(block.rows)):
+        raise CountsDoNotAddUp(f"of {block.rows} rows, verdicts are on the numbers {sorted(verdict.row for verdict in receipt.refused)}")
 
 
 class Ledger:
@@ -62,21 +65,27 @@ class Ledger:
         """Look at a block before it is written.
 
         Raises:
-            TooManyRefused: when its refused records go over the limit.
+            TooManyRefused: when the records that its source refused go over the limit.
         """
-        streak = longest = self._streaks.get(partition, 0)
-        for batch in block.batches:
-            longest, streak = max(longest, _longest(batch, streak)), _trailing(batch, streak)
-        self._streaks[partition] = streak
+        longest, _ = _streaks(block, (), self._streaks.get(partition, 0))
         if longest >= self._limit.in_a_row:
             raise TooManyRefused(f"{longest:,} in a row; the last because: {block.refused[-1].reason}")
         received, refused = self.total.received + block.received, self.total.refused + len(block.refused)
-        if block.refused and received >= self._limit.judged_after:
+        if received >= self._limit.judged_after:
             self._judge(received, refused)
 
-    def add(self, counts: Counts) -> None:
-        """Count a block that was written."""
-        self.total += counts
+    def add(self, partition: int, block: Block, receipt: Receipt) -> Counts:
+        """Count a block that was written.
+
+        Raises:
+            TooManyRefused: when more in a row than allowed are refused, now that the store has had its say.
+        """
+        counted = counts(block, receipt)
+        self.total += counted
+        longest, self._streaks[partition] = _streaks(block, receipt.refused, self._streaks.get(partition, 0))
+        if longest >= self._limit.in_a_row:
+            raise TooManyRefused(f"{longest:,} in a row; the last because: {receipt.refused[-1].reason}")
+        return counted
 
     def close(self) -> None:
         """Judge the share once more at the end of a run.
@@ -91,19 +100,27 @@ class Ledger:
             raise TooManyRefused(f"{refused:,} of {received:,} records, more than {self._limit.percent:g} %")
 
 
-def _runs(batch: Batch, before: int) -> Iterator[tuple[int, int]]:
-    """(last row, length) of each unbroken run of refused records so far, the first one continuing `before`."""
+def _streaks(block: Block, verdicts: Sequence[Verdict], before: int) -> tuple[int, int]:
+    """The longest unbroken run of refused records, and the one that the block ends in; the first one continues `before`."""
+    turned_away = {verdict.row for verdict in verdicts}
+    longest, first = before, 0
+    for batch in block.batches:
+        refused = {refusal.row for refusal in batch.refused}
+        if turned_away:
+            good = (number for number in range(batch.received) if number not in refused)
+            refused = refused | {number for row, number in enumerate(good, first) if row in turned_away}
+            first += batch.rows.num_rows
+        for length, last in _runs(sorted(refused), before):
+            longest, before = max(longest, length), length if last == batch.received - 1 else 0
+        if not refused and batch.received:
+            before = 0
+    return longest, before
+
+
+def _runs(refused: Sequence[int], before: int) -> Iterator[tuple[int, int]]:
+    """(length, last number) of each unbroken run so far among the numbers of one batch, the first one continuing `before`."""
     last, length = -1, before
-    for refusal in batch.refused:
-        length = length + 1 if refusal.row == last + 1 else 1
-        last = refusal.row
-        yield last, length
-
-
-def _longest(batch: Batch, before: int) -> int:
-    return max((length for _, length in _runs(batch, before)), default=0)
-
-
-def _trailing(batch: Batch, before: int) -> int:
-    last, length = max(_runs(batch, before), default=(-1, before))
-    return length if last == batch.received - 1 else 0
+    for number in refused:
+        length = length + 1 if number == last + 1 else 1
+        last = number
+        yield length, last

@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock.engine.concurrency import first_cause, unless
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.ledger import Ledger, RefusalLimit
 from penstock.engine.telemetry import Telemetry, Worker
-from penstock.engine.worker import Errand, work
-from penstock.model.errors import Throttled, Transient, TryLater
+from penstock.engine.worker import Errand, SourceOutOfStep, work
+from penstock.model.coverage import Position, strand
+from penstock.model.errors import Fatal, Throttled, Transient, TryLater
 from penstock.ports.checkpoints import Run
+from penstock.ports.flow import BlockId
 from penstock.ports.sink import Destination
-from penstock.ports.source import Partition, Progress, Source
+from penstock.ports.source import Partition, Plan, Progress, Source
+
+
+class StrayIntent(Fatal):
+    """A write was begun at a place to which nothing that is stored leads."""
+
+    default_hint = "Something else changed what Penstock keeps of this pipeline. Keep it as it is and report it."
 
 
 class Stalled(TryLater):
@@ -103,7 +111,9 @@ class Transfer:
         """Carry what is missing now. The settled coverage when that was nothing or a stop is asked for, else None: look again."""
         done = await self._read_back()
         if done.intended:
-            await self._work(_replays(done), done, again=True)
+            blocks = _replays(done)
+            replays = [Partition(number, block.after, block.upto) for number, block in enumerate(blocks)]
+            await self._work(replays, {block.after: block.strand for block in blocks}, again=True)
         else:
             plan = await unless(self.stop, self.source.plan(done))
             if plan is not None:
@@ -112,7 +122,7 @@ class Transfer:
                 return done
             if done.scope is None:
                 await self.destination.freeze(self.run, plan.scope)
-            await self._work(plan.partitions, done, again=False)
+            await self._work(plan.partitions, _strands(plan, done), again=False)
         return await self._read_back() if self.stop.is_set() else None
 
     async def _read_back(self) -> Progress:
@@ -122,7 +132,7 @@ class Transfer:
         self.telemetry.total = self.ledger.total
         return done
 
-    async def _work(self, partitions: Sequence[Partition], done: Progress, *, again: bool) -> None:
+    async def _work(self, partitions: Sequence[Partition], strands: Mapping[Position, Position], *, again: bool) -> None:
         async with self.destination.open(self.run, self.source.schema) as writer:
             self.telemetry.enter("running")
             errand = Errand(
@@ -131,7 +141,7 @@ class Transfer:
                 limits=self.destination.block,
                 slots=asyncio.Semaphore(self.destination.in_flight),
                 waiting_batches=self.settings.waiting_batches,
-                done=done,
+                strands=strands,
                 again=again,
                 ledger=self.ledger,
                 telemetry=self.telemetry,
@@ -165,8 +175,26 @@ class Transfer:
         raise Stalled(f"for {silent_s:.0f} s; the run was {self.telemetry.variant}, last: {self.telemetry.message or 'no error'}")
 
 
-def _replays(done: Progress) -> list[Partition]:
-    """Of the blocks whose write was never confirmed, the next one of each strand, as a partition of exactly its bounds."""
+def _replays(done: Progress) -> list[BlockId]:
+    """Of the blocks whose write was never confirmed, the next one of each strand.
+
+    Raises:
+        StrayIntent: where there is none.
+    """
     ends = {interval.start: interval.upto for interval in done.coverage}
     following = [block for block in done.intended if block.after == ends.get(block.strand, block.strand)]
-    return [Partition(number, block.after, block.upto) for number, block in enumerate(following)]
+    if not following:
+        raise StrayIntent(str(done.intended[0].after))
+    return following
+
+
+def _strands(plan: Plan, done: Progress) -> dict[Position, Position]:
+    """By the start of each partition: where the stored stretch begins that it makes longer.
+
+    Raises:
+        SourceOutOfStep: a new stretch begins inside an order, where nothing was stored up to.
+    """
+    strands = {partition.start: strand(done.coverage, partition.start) for partition in plan.partitions}
+    if inside := [begun for begun in strands.values() if begun.resume]:
+        raise SourceOutOfStep(f"a partition starts inside an order, at {inside[0]}, and nothing is stored up to there")
+    return strands

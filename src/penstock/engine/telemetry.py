@@ -31,7 +31,10 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A moment of a task, as `/status` shows it. Rates are rows per second, times are seconds."""
+    """A moment of a task, as `/status` shows it. Rates are rows per second, times are seconds.
+
+    `seconds` end when the last row is settled, `proof_seconds` begin there.
+    """
 
     variant: Variant
     message: str
@@ -42,6 +45,7 @@ class Status:
     rows_per_second: float
     eta_seconds: float | None
     seconds: float
+    proof_seconds: float
     workers: dict[int, Worker]
 
     def as_json(self) -> dict[str, object]:
@@ -65,6 +69,7 @@ class Telemetry:
     meter: RateMeter = field(default_factory=lambda: RateMeter(time_constant_s=15.0))
     started: float = 0.0
     progressed: float = 0.0
+    settled: float | None = None
 
     def __post_init__(self) -> None:
         self.started = self.progressed = self.clock()
@@ -74,8 +79,10 @@ class Telemetry:
         self.before = self.total = sum((interval.counts for interval in done.coverage), Counts())
 
     def enter(self, variant: Variant, message: str = "") -> None:
-        """Say what the run does from here on."""
+        """Say what the run does from here on; once it proves, everything is settled."""
         self.variant, self.message = variant, message
+        if variant == "proving":
+            self.settled = self.clock()
 
     def stored(self, worker: Worker, counts: Counts, total: Counts) -> None:
         """Count a block that was written, of a pipeline that now stands at `total`."""
@@ -102,6 +109,7 @@ class Telemetry:
             rows_expected=self.expected,
             rows_per_second=round(self.meter.per_s, 1),
             eta_seconds=None if remaining is None else self.meter.eta_s(remaining),
-            seconds=round(now - self.started, 3),
+            seconds=round((now if self.settled is None else self.settled) - self.started, 3),
+            proof_seconds=0.0 if self.settled is None else round(now - self.settled, 3),
             workers=self.workers,
         )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from penstock.engine.concurrency import unless
 from penstock.engine.ledger import Ledger, check
 from penstock.engine.telemetry import Telemetry, Worker
-from penstock.model.coverage import strand
+from penstock.model.coverage import Position
 from penstock.model.errors import Fatal
-from penstock.ports.flow import Batch, Block, BlockId, counts
+from penstock.ports.flow import Batch, Block, BlockId
 from penstock.ports.sink import BlockLimits, Writer
-from penstock.ports.source import Partition, Progress, Source
+from penstock.ports.source import Partition, Source
 
 
 class SourceOutOfStep(Fatal):
@@ -26,14 +26,18 @@ class SourceOutOfStep(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What all workers of one pass share. `again` says that each partition is one block, to be written within exactly its old bounds."""
+    """What all workers of one pass share.
+
+    `strands` says by a partition's start where the stored stretch begins that it makes longer. `again`: each partition is one block, to be
+    written within exactly its old bounds.
+    """
 
     source: Source
     writer: Writer
     limits: BlockLimits
     slots: asyncio.Semaphore
     waiting_batches: int
-    done: Progress
+    strands: Mapping[Position, Position]
     again: bool
     ledger: Ledger
     telemetry: Telemetry
@@ -75,20 +79,18 @@ async def _next(batches: AsyncGenerator[Batch, None]) -> Batch | None:
 
 
 async def _write(errand: Errand, partition: Partition, waiting: asyncio.Queue[Batch | None], worker: Worker) -> None:
-    begun = strand(errand.done.coverage, partition.start)
     at = partition.start
     worker.state = "reading"
     while batches := await _gather(waiting, errand.limits, whole=errand.again):
         if errand.again and batches[-1].upto != partition.end:
             return
-        block = Block(BlockId(begun, at, batches[-1].upto), tuple(batches), again=errand.again)
+        block = Block(BlockId(errand.strands[partition.start], at, batches[-1].upto), tuple(batches), again=errand.again)
         errand.ledger.admit(partition.number, block)
         async with errand.slots:
             worker.state = "writing"
             receipt = await errand.writer.write(block)
         check(block, receipt)
-        counted = counts(block, receipt)
-        errand.ledger.add(counted)
+        counted = errand.ledger.add(partition.number, block, receipt)
         errand.telemetry.stored(worker, counted, errand.ledger.total)
         at, worker.state = block.id.upto, "reading"
 

@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from penstock import __version__
-from penstock.extract.body import UnusableBody
+from penstock.extract.body import MOST_BYTES, UnusableBody, inflated
 from penstock.extract.cursor import LIFETIME_MS, Cursor
 from penstock.extract.events import Page, page
 from penstock.model.errors import Fatal, Misconfigured, Transient, TryLater
@@ -40,6 +40,12 @@ class NoSuchApi(Misconfigured):
     default_hint = "Check API_BASE_URL: the address of the host, or the same ending in /api/v1."
 
 
+class UnusableKey(Misconfigured):
+    """The key holds characters that cannot be sent in a header."""
+
+    default_hint = "Check TARGET_API_KEY for a line break, as a file that it was read from may end with."
+
+
 class ApiNotReached(TryLater):
     """The API did not answer at all."""
 
@@ -62,10 +68,25 @@ class UnusableAnswers(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the API is, and the key it takes. The key is never shown."""
+    """Where the API is, and the key it takes. The key is never shown.
+
+    Raises:
+        NoSuchApi: `base_url` is no address of a host.
+        UnusableKey: no API can take such a key.
+    """
 
     base_url: str
     key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.key.isprintable():
+            raise UnusableKey
+        try:
+            scheme, host = self.events.scheme, (self.events.host or "").encode("idna")
+        except ValueError as error:
+            raise NoSuchApi(str(error)) from None
+        if scheme not in ("http", "https") or not host:
+            raise NoSuchApi(f"{scheme or 'nothing'}:// is no way to it" if host else "no host is named")
 
     @property
     def events(self) -> URL:
@@ -123,7 +144,7 @@ class EventsApi:
             KeyRejected, NoSuchApi, ApiRefuses: trying again would not help.
         """
         retry = Retry(self.retries if self._answered else FIRST_CONTACT, self._budget)
-        unusable = 0
+        unusable = expired = 0
         while True:
             try:
                 return await self._attempt(cursor, limit)
@@ -131,6 +152,9 @@ class EventsApi:
                 self.counters.add("responses_throttled_total")
             except _Expired:
                 self.counters.add("cursors_recovered_total")
+                expired += 1
+                if expired > 1:
+                    await self._again(retry, "it calls new cursors expired; compare this machine's clock with the API's", None)
             except UnusableBody as error:
                 unusable += 1
                 if unusable >= BODY_ATTEMPTS:
@@ -158,13 +182,13 @@ class EventsApi:
             async with self.session.get(self.address.events, params=query, allow_redirects=False) as response:
                 facts = parse_rate_headers(response.headers, time.time())
                 verdict = _verdict(response.status, facts)
-                raw = await response.read()
+                raw = await _body(response)
         except aiohttp.ClientConnectorCertificateError as error:
             raise NoSuchApi(
                 f"its certificate is not trusted: {error}", hint="Check the host name of API_BASE_URL, and the machine's clock."
             ) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            verdict = Verdict.FAILED
+            verdict = Verdict.THROTTLED if verdict is Verdict.THROTTLED else Verdict.FAILED
             raise _Failed(str(error) or type(error).__name__) from error
         finally:
             self.gate.finish(permit, time.monotonic(), verdict, facts)
@@ -184,7 +208,16 @@ class EventsApi:
             raise _Throttled
         if status >= 500 or status == 408:
             raise _Failed(f"HTTP {status}", facts.retry_after_s)
-        raise _refusal(status, raw)
+        raise _refusal(status, self._said(raw))
+
+    def _said(self, raw: bytes) -> str:
+        """How an error's body begins, without the key, which some servers quote."""
+        try:
+            body = inflated(raw)
+        except UnusableBody:
+            body = raw
+        text = body[:10_000].decode(errors="replace").strip()
+        return (text.replace(self.address.key, "(the key)") if self.address.key else text)[:300]
 
     async def _permit(self) -> Permit:
         """Wait in line; only the first asks the gate."""
@@ -198,20 +231,34 @@ class EventsApi:
             return answer
 
 
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """All of a body.
+
+    Raises:
+        UnusableBody: it is longer than any page may be; the rest is not read.
+    """
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise UnusableBody(f"it is longer than {MOST_BYTES:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
 def _verdict(status: int, facts: RateFacts) -> Verdict:
     if status == 429 or (status == 503 and facts.retry_after_s is not None):
         return Verdict.THROTTLED
     return Verdict.FAILED if status >= 500 else Verdict.SERVED
 
 
-def _refusal(status: int, raw: bytes) -> Exception:
+def _refusal(status: int, said: str) -> Exception:
     """The error for an answer that trying again would not change."""
-    said = raw[:300].decode(errors="replace").strip()
     if status == 400 and "CURSOR_EXPIRED" in said:
         return _Expired()
     if status in (401, 403):
         return KeyRejected(f"HTTP {status} {said}")
-    if status in (301, 302, 307, 308, 404, 405):
+    if status in (301, 302, 303, 307, 308, 404, 405):
         return NoSuchApi(f"HTTP {status} {said}")
     return ApiRefuses(f"HTTP {status} {said}")
 

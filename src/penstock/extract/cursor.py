@@ -17,6 +17,7 @@ from penstock.model.errors import PenstockError
 
 VERSION: Final = 2
 NO_ID = "00000000-0000-0000-0000-000000000000"
+LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 LIFETIME_MS = 24 * 3_600_000
 """How far ahead the expiry of a cursor is set that we make."""
 

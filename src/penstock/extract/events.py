@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
@@ -57,10 +58,7 @@ class _Heads(msgspec.Struct):
 _heads_decoder = msgspec.json.Decoder(_Heads)
 _head_decoder = msgspec.json.Decoder(Head)
 
-_NIBBLES = np.full(256, 255, np.uint8)
-_NIBBLES[np.frombuffer(b"0123456789abcdef", np.uint8)] = _NIBBLES[np.frombuffer(b"0123456789ABCDEF", np.uint8)] = np.arange(16)
 _DASHES = np.array([8, 13, 18, 23])
-_DIGITS = np.setdiff1d(np.arange(36), _DASHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +143,25 @@ def _sound(text: str) -> str:
 
 def _uuids(ids: Sequence[str]) -> tuple[pa.Array, NDArray[np.bool_]]:
     """UUIDs of the canonical form of 36 characters, in either case, and which of the texts are such."""
-    column = pa.array(ids, pa.string())
-    fits = pc.equal(pc.binary_length(column), 36)
-    text = np.frombuffer(pc.if_else(fits, column, NO_ID).buffers()[2] or b"", np.uint8, 36 * len(ids)).reshape(-1, 36)
-    nibbles = _NIBBLES[text[:, _DIGITS]]
-    valid = fits.to_numpy(zero_copy_only=False) & (nibbles < 16).all(axis=1) & (text[:, _DASHES] == ord("-")).all(axis=1)
-    packed = np.ascontiguousarray((nibbles[:, 0::2] << 4) | nibbles[:, 1::2])
+    packed, valid = _packed(ids), np.ones(len(ids), bool)
+    if packed is None:
+        valid = np.fromiter((_packed([one]) is not None for one in ids), bool, len(ids))
+        packed = _packed([one if fits else NO_ID for one, fits in zip(ids, valid, strict=True)])
     storage = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(packed)])
     return pa.ExtensionArray.from_storage(pa.uuid(), storage), valid
+
+
+def _packed(ids: Sequence[str]) -> bytes | None:
+    """The 16 bytes of each UUID, one after the other; None where one is not of the canonical form."""
+    text = "".join(ids)
+    if set(map(len, ids)) - {36} or not text.isascii():
+        return None
+    dashes = np.frombuffer(text.encode(), np.uint8).reshape(-1, 36)[:, _DASHES]
+    try:
+        packed = binascii.unhexlify(text.replace("-", ""))
+    except binascii.Error:
+        return None
+    return packed if len(packed) == 16 * len(ids) and (dashes == ord("-")).all() else None
 
 
 def _texts(heads: Sequence[Head]) -> list[list[str | None]]:
@@ -176,7 +185,7 @@ def _with_nul(texts: Sequence[pa.Array]) -> NDArray[np.bool_]:
 def _events(raws: Sequence[msgspec.Raw]) -> tuple[pa.Array, NDArray[np.bool_]]:
     """The events as received, in one column, and which of them are UTF-8."""
     ends = np.zeros(len(raws) + 1, np.int32)
-    np.cumsum(np.fromiter((len(memoryview(raw)) for raw in raws), np.int32, len(raws)), out=ends[1:])
+    np.cumsum(np.fromiter(map(len, map(cast("Callable[[msgspec.Raw], bytes]", memoryview), raws)), np.int32, len(raws)), out=ends[1:])
     column = pa.BinaryArray.from_buffers(pa.binary(), len(raws), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(raws))])
     try:
         return column.cast(pa.string()), np.ones(len(raws), bool)

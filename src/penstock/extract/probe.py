@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from penstock.extract.api import EventsApi
-from penstock.extract.cursor import Cursor
-from penstock.extract.keys import OLDEST
-from penstock.extract.timestamps import UNKNOWN
+from penstock.extract import stretch
+from penstock.extract.events import Page
+from penstock.extract.keys import OLDEST, Frontier
+from penstock.extract.timestamps import EARLIEST, UNKNOWN
 from penstock.model.errors import Fatal
 
 FIRST_LIMIT = 1_000
@@ -15,9 +16,12 @@ MOST_PROBES = 24
 CLOSE_ENOUGH = 0.005
 """Share of the whole range within which the lower end has to be known: it is only where cuts are made, nothing is left out below it."""
 
+Look = Callable[[Frontier | None, int], Awaitable[Page | None]]
+"""Asks for the page after a place, or the newest one, of so many events; see `EventSource.look`."""
+
 
 class NothingToRead(Fatal):
-    """The API has no events, or none with a readable timestamp."""
+    """The API has no events, or says of none when it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +33,49 @@ class Range:
     total: int | None
 
 
-async def find_range(api: EventsApi) -> Range:
+async def find_range(look: Look) -> Range:
     """Freeze the newest event and its total by the first page, then look for the oldest.
 
     Raises:
-        NothingToRead: where the first page is empty.
+        NothingToRead: where the first page is empty, or nothing says of when its first event is.
     """
-    first = await api.page(None, FIRST_LIMIT)
-    stamps = [] if first is None else [int(ts) for ts in first.ts if ts != UNKNOWN]
+    first = await look(None, FIRST_LIMIT)
+    stamps = [] if first is None else _known(first)
     if first is None or not stamps:
-        raise NothingToRead(str(api.address.events))
-    newest, seen = stamps[0], stamps[-1]
+        raise NothingToRead
+    newest, total = await _newest(look, first)
     if not first.paging.has_more:
-        return Range(newest, seen - 1, first.paging.total)
-    guess = newest - (newest - seen + 1) * (first.paging.total or 10 * len(first)) // len(first)
-    return Range(newest, await _oldest(api, newest, seen, guess), first.paging.total)
+        return Range(newest, stamps[-1] - 1, total)
+    guess = newest - (newest - stamps[-1] + 1) * (total or 10 * len(first)) // len(first)
+    return Range(newest, await _oldest(look, newest, stamps[-1], guess), total)
 
 
-async def _oldest(api: EventsApi, newest: int, seen: int, guess: int) -> int:
+async def _newest(look: Look, first: Page) -> tuple[int, int | None]:
+    """Time of the newest event, and the total with it; if its timestamp cannot be read, the cursor of a page of it alone says the time."""
+    if first.ts[0] != UNKNOWN:
+        return int(first.ts[0]), first.paging.total
+    alone = await look(None, 1)
+    if alone is None or not (stamps := _known(alone)):
+        raise NothingToRead("the newest event's timestamp cannot be read, and no cursor says it")
+    return stamps[0], alone.paging.total
+
+
+async def _oldest(look: Look, newest: int, seen: int, guess: int) -> int:
     """Go back from `guess` until nothing is there, then halve the gap between nothing and something."""
     empty = OLDEST
-    ask = guess
+    ask = max(guess, EARLIEST)
     for _ in range(MOST_PROBES):
         if empty != OLDEST and seen - empty <= max(1, (newest - empty) * CLOSE_ENOUGH):
             break
-        found = await api.page(Cursor.above(ask), 1)
+        found = await look(Frontier(ask), 1)
         if found is None or not len(found):
             empty = ask
         else:
-            seen = min(seen, ask, *(int(ts) for ts in found.ts if ts != UNKNOWN))
-        ask = (seen + empty) // 2 if empty != OLDEST else newest - 2 * (newest - seen)
+            seen = min(seen, ask, *_known(found))
+        ask = (seen + empty) // 2 if empty != OLDEST else max(newest - 2 * (newest - seen), EARLIEST)
     return empty if empty != OLDEST else seen
+
+
+def _known(page: Page) -> list[int]:
+    """Timestamps of a page, as far as it says them."""
+    return [int(ts) for ts in stretch.stated(page) if ts != UNKNOWN]

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
-from penstock.extract.cursor import Cursor
+from penstock.extract import stretch
 from penstock.extract.events import Page
 from penstock.extract.keys import Frontier
 from penstock.extract.source import EventSource
-from penstock.extract.timestamps import EARLIEST
+from penstock.extract.timestamps import EARLIEST, LATEST
 from penstock.model.counts import Counts
 from penstock.model.coverage import Interval, in_order, missing
 from penstock.ports.source import Progress
 from penstock.stores.postgres.census import Census, Stretch
 
 SPARE = 16
-"""Events a seam probe asks for beyond the two it needs: refused ones may lie between them."""
+"""Events a seam probe asks for beyond those it needs: refused ones may lie between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ class Seam:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found, and what follows from it."""
+    """What was found, and what follows from it; `outside` are rows of the table that lie in no stored stretch."""
 
     source: str
     total: int | None
     later_total: int | None
     gaps: int
+    outside: int
     parts: tuple[Part, ...]
     seams: tuple[Seam, ...]
 
@@ -74,6 +75,7 @@ class Proof:
         """What speaks against completeness, in sentences."""
         sums = self.sums
         found = [f"{self.gaps} stretches are not stored"] if self.gaps else []
+        found += [f"{self.outside:,} rows of the table are of none of these stretches"] if self.outside else []
         found += [f"{part.low} to {part.high}: {part}" for part in self.parts if not part.holds]
         if self.total is not None and sums.stored + sums.refused != self.total:
             found.append(f"{sums.stored + sums.refused:,} events are accounted for, the API stated {self.total:,}")
@@ -99,15 +101,27 @@ class Proof:
 async def prove(done: Progress, source: EventSource, census: Census, pipeline: str) -> Proof:
     """Count in the table, probe the seams, and put it all together."""
     intervals = in_order(done.coverage)
-    edges = sorted({edge for interval in intervals for edge in (_low(interval) + 1, _high(interval) + 1)})
-    counted = await census.stretches([max(edge, EARLIEST) for edge in edges])
-    found = [counted[edges.index(_low(interval) + 1) + 1] for interval in intervals]
+    edges = sorted({edge for interval in intervals for edge in _edges(interval) if edge <= LATEST})
+    counted = await census.stretches(edges)
+    found = [_within(interval, edges, counted) for interval in intervals]
+    outside = sum(one.rows for one in counted) - sum(one.rows for one in found)
     gaps = sum(1 for _ in missing(intervals, done.scope.span)) if done.scope else 1
     seams = await _Probe(source, census, pipeline, await _keys_beside(found, census)).seams(intervals, found)
     if source.latest_total is None:
         await source.look(None, 1)
-    parts = tuple(_part(interval, stretch) for interval, stretch in zip(intervals, found, strict=True))
-    return Proof(source.epoch, source.total, source.latest_total, gaps, parts, seams)
+    parts = tuple(_part(interval, one) for interval, one in zip(intervals, found, strict=True))
+    return Proof(source.epoch, source.total, source.latest_total, gaps, outside, parts, seams)
+
+
+def _edges(interval: Interval) -> tuple[int, int]:
+    """The milliseconds from which on the interval, and what is newer than it, lie; at the earliest the first that can be stored."""
+    return max(_low(interval) + 1, EARLIEST), max(_high(interval) + 1, EARLIEST)
+
+
+def _within(interval: Interval, edges: Sequence[int], counted: Sequence[Stretch]) -> Stretch:
+    """What was counted from the interval's own edge to the next one; nothing where no time that can be stored lies in it."""
+    first, end = _edges(interval)
+    return counted[edges.index(first) + 1] if first in edges and first < end else Stretch()
 
 
 def _low(interval: Interval) -> int:
@@ -118,16 +132,16 @@ def _high(interval: Interval) -> int:
     return Frontier.of(interval.start).ts
 
 
-def _part(interval: Interval, stretch: Stretch) -> Part:
+def _part(interval: Interval, counted: Stretch) -> Part:
     counts = interval.counts
-    return Part(_low(interval), _high(interval), counts.received, counts.stored, counts.duplicate, counts.refused, stretch.rows)
+    return Part(_low(interval), _high(interval), counts.received, counts.stored, counts.duplicate, counts.refused, counted.rows)
 
 
 async def _keys_beside(found: Sequence[Stretch], census: Census) -> Mapping[int, set[str]]:
     """Keys in the table at the milliseconds next to the seams, and one later, which an API may serve along with them."""
-    oldest = [stretch.oldest for stretch in found if stretch.oldest is not None]
-    newest = [stretch.newest for stretch in found if stretch.newest is not None]
-    return await census.at([*oldest, *(ts + 1 for ts in oldest), *newest])
+    oldest = [one.oldest for one in found if one.oldest is not None]
+    newest = [one.newest for one in found if one.newest is not None]
+    return await census.at([*oldest, *(ts + 1 for ts in oldest if ts < LATEST), *newest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,35 +154,31 @@ class _Probe:
     keys: Mapping[int, set[str]]
 
     async def seams(self, intervals: Sequence[Interval], found: Sequence[Stretch]) -> tuple[Seam, ...]:
-        """One request for every seam; stretches without a row have no neighbours, the seam then lies between the ones around them."""
-        filled = [(interval, stretch) for interval, stretch in zip(intervals, found, strict=True) if stretch.rows]
-        return tuple(
-            [await self._seam(_low(upper), above, below) for (upper, above), (_, below) in pairwise(filled)],
-        )
+        """One small request for every seam; stretches without a row have no neighbours, the seam then lies between the ones around them."""
+        filled = [(interval, one) for interval, one in zip(intervals, found, strict=True) if one.rows]
+        return tuple([await self._seam(_low(upper), above, below) for (upper, above), (_, below) in pairwise(filled)])
 
     async def _seam(self, at: int, above: Stretch, below: Stretch) -> Seam:
         """Read from just above the oldest millisecond over the seam; all of it has to be stored, then comes the newest one below."""
         assert above.oldest is not None
         assert below.newest is not None
         limit = len(self.keys[above.oldest]) + len(self.keys[above.oldest + 1]) + SPARE
-        cursor = Cursor.above(above.oldest if limit <= self.source.page_limit else at)
-        page = await self.source.look(cursor, min(limit, self.source.page_limit))
-        newer = older = "nothing"
-        if page is None:
-            return Seam(at, newer, older, holds=False)
-        for number in range(len(page)):
-            ts, key = int(page.ts[number]), page.ids[number].lower()
-            if ts == below.newest and key in self.keys[ts]:
-                return Seam(at, newer, f"{ts} {key}", holds=True)
-            if not await self._is_known(page, number):
-                older = f"{ts} {key}"
+        newer, place = "nothing", Frontier(above.oldest)
+        while (page := await self.source.page_after(place, min(limit, self.source.page_limit))) is not None:
+            for number in range(len(page)):
+                ts, key = int(page.ts[number]), page.ids[number].lower()
+                beneath = ts == below.newest and key in self.keys[ts]
+                if beneath or not await self._is_known(page, number):
+                    return Seam(at, newer, f"{ts} {key}", holds=beneath)
+                newer = f"{ts} {key}"
+            if not page.paging.has_more:
                 break
-            newer = f"{ts} {key}"
-        return Seam(at, newer, older, holds=False)
+            place = stretch.following(page)
+        return Seam(at, newer, "nothing", holds=False)
 
     async def _is_known(self, page: Page, number: int) -> bool:
         """Whether an event of a probe is in the table or among the dead letters."""
         ts, key = int(page.ts[number]), page.ids[number].lower()
-        if number not in page.refused:
-            return key in self.keys.get(ts, ())
+        if number not in page.refused and key in self.keys.get(ts, ()):
+            return True
         return await self.census.is_dead_letter(self.pipeline, bytes(page.raws[number]))

@@ -8,7 +8,7 @@ nor the server's order among them can lose or double one.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from penstock.extract import stretch
 from penstock.extract.api import EventsApi
-from penstock.extract.cursor import Cursor
+from penstock.extract.cursor import LAST_ID
 from penstock.extract.events import SCHEMA, Page
 from penstock.extract.keys import OLDEST, Frontier
 from penstock.extract.probe import find_range
@@ -24,6 +24,9 @@ from penstock.model.coverage import Position, Span, missing
 from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch, Refusal
 from penstock.ports.source import Partition, Plan, Progress, Scope
+
+NEWEST = Frontier(2**62)
+"""A frontier above everything: nothing is read."""
 
 
 class PageOutOfStep(Fatal):
@@ -66,17 +69,18 @@ class EventSource:
         return Plan(scope, tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans)))
 
     async def _freeze(self) -> Scope:
-        found = await find_range(self.api)
+        found = await find_range(self.look)
         span = Span(Frontier(found.newest).position(self.epoch), Frontier(OLDEST).position(self.epoch))
         return Scope(span, found.total, {"newest_ms": found.newest, "oldest_ms": found.oldest})
 
     async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
         """A batch for each page, the last one cut at the partition's end."""
         start, end = Frontier.of(partition.start), Frontier.of(partition.end)
+        beyond = await self.look(end, 1) if end.id else None
         place, after = start, partition.start
         while after != partition.end:
-            page = await self._page(place)
-            part = None if page is None else await self._share(page, place, start.ts, end)
+            page = await self.page_after(place, self.page_limit)
+            part = None if page is None else await self._share(page, place, start.ts, end, beyond)
             place = end if page is None or part is None or part.ended else stretch.following(page)
             if place.ts > start.ts:
                 continue
@@ -84,32 +88,35 @@ class EventSource:
             yield _nothing(after, upto) if page is None or part is None else _batch(page, part, after, upto)
             after = upto
 
-    async def look(self, cursor: Cursor | None, limit: int) -> Page | None:
-        """A small page for comparison, outside of any partition."""
-        page = await self.api.page(cursor, limit)
-        if page is not None:
-            self._note_total(page.paging.total)
-        return page
+    async def look(self, place: Frontier | None, limit: int) -> Page | None:
+        """The page after `place`, or the newest one, asked for a second time when it does not follow.
 
-    async def _page(self, place: Frontier) -> Page | None:
-        """The page after `place`, asked for a second time when it does not follow."""
+        Raises:
+            PageOutOfStep: it does not follow the second time either.
+        """
         try:
-            return await self._checked(place)
+            return await self._checked(place, limit)
         except stretch.OutOfStep:
             self.api.counters.add("requests_retried_total")
         try:
-            return await self._checked(place)
+            return await self._checked(place, limit)
         except stretch.OutOfStep as error:
-            raise PageOutOfStep(f"after {place.ts} {place.id}: {error.detail}") from error
+            raise PageOutOfStep(f"{'the newest page' if place is None else f'the page after {place}'}: {error.detail}") from error
 
-    async def _checked(self, place: Frontier) -> Page | None:
-        page = await self.api.page(place.cursor(), self.page_limit)
-        if page is None:
-            return None
-        stretch.check(page, place)
-        self._note_total(page.paging.total)
-        if page.paging.has_more and page.paging.cursor is None:
+    async def page_after(self, place: Frontier, limit: int) -> Page | None:
+        """The page after `place`, to be gone on from; one without a cursor is asked for again up to its last event that can be read."""
+        page = await self.look(place, limit)
+        if page is not None and page.paging.has_more and page.paging.cursor is None:
             self.api.counters.add("cursors_missing_total")
+            if 0 < (readable := stretch.readable(page)) < len(page):
+                return await self.look(place, readable)
+        return page
+
+    async def _checked(self, place: Frontier | None, limit: int) -> Page | None:
+        page = await self.api.page(None if place is None else place.cursor(), limit)
+        if page is not None:
+            stretch.check(page, place or NEWEST)
+            self._note_total(page.paging.total)
         return page
 
     def _note_total(self, total: int | None) -> None:
@@ -120,15 +127,30 @@ class EventSource:
             raise TotalShrank(f"{total:,}, when the scope was frozen {self.total:,}")
         self.latest_total = max(total, self.latest_total or 0)
 
-    async def _share(self, page: Page, place: Frontier, high: int, end: Frontier) -> stretch.Share:
-        """Which events of the page are this partition's; the API itself says it of those whose timestamp cannot be read."""
-        part = stretch.share(page, place, high, end)
-        if part.doubtful.any():
-            beyond = await self.look(Cursor.above(end.ts), int(part.doubtful.sum()) + 1)
-            theirs = stretch.leading(beyond, end.ts) if beyond is not None else frozenset()
-            for number in np.flatnonzero(part.doubtful).tolist():
-                part.mine[number] = bytes(page.raws[number]) not in theirs
+    async def _share(self, page: Page, place: Frontier, high: int, end: Frontier, beyond: Page | None) -> stretch.Share:
+        """Which events of the page are this partition's; `beyond` starts behind an end inside a millisecond.
+
+        Raises:
+            PageOutOfStep: the pages run past that end without holding what comes behind it.
+        """
+        part, numbers = stretch.share(page, place, high, end), np.arange(len(page))
+        if part.early.any():
+            part.mine[part.early & (numbers < await self._seam(page, high))] = False
+        if not end.id and part.late.any():
+            part.mine[part.late & (numbers >= await self._seam(page, end.ts))] = False
+        if beyond is None or not len(beyond):
+            return part
+        number = stretch.number_of_first(page, beyond)
+        if number is not None:
+            part.mine[number:] = False
+            return replace(part, ended=True)
+        if part.ended:
+            raise PageOutOfStep(f"the page after {place} does not hold what comes after {end}")
         return part
+
+    async def _seam(self, page: Page, ts: int) -> int:
+        """Where on the page the events at or below `ts` begin; of the two cursors that stand there one is exact, under either tie rule."""
+        return stretch.seam(page, ts, [await self.look(Frontier(ts), 1), await self.look(Frontier(ts + 1, LAST_ID), 1)])
 
 
 def _batch(page: Page, part: stretch.Share, after: Position, upto: Position) -> Batch:

@@ -1,11 +1,13 @@
 """Which events of a page lie in a stretch of time, also when the timestamps of some cannot be read.
 
-An event without a readable timestamp lies between its neighbours, because pages run newest first. Only where those two stand on different
-sides of a seam does it take a look at what the API itself serves from that seam on: see `Share.doubtful`.
+An event without a readable timestamp lies between its neighbours, because pages run newest first. Where those two stand on different sides
+of a seam only the API knows on which the event lies, and says it by what it serves from that seam on: see `seam`. Nothing is guessed, so
+that both sides come to the same answer wherever their pages begin and end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ import numpy as np
 from penstock.extract.events import Page
 from penstock.extract.keys import OLDEST, Frontier
 from penstock.extract.timestamps import UNKNOWN
-from penstock.model.errors import PenstockError
+from penstock.model.errors import Fatal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,41 +24,58 @@ if TYPE_CHECKING:
 NOTHING_OLDER = OLDEST - 1
 
 
-class OutOfStep(PenstockError):
+class OutOfStep(Fatal):
     """A page does not follow the one before it."""
+
+    default_hint = "What was stored stays; once the API is mended, run the same command again."
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Of a page: which events are `mine`, which of those are `doubtful`, and whether the stretch has `ended` with this page."""
+    """Of a page: which events are `mine`, and whether the stretch has `ended` with this page.
+
+    In doubt among them are those that may lie above the stretch (`early`) or below it (`late`).
+    """
 
     mine: NDArray[np.bool_]
-    doubtful: NDArray[np.bool_]
+    early: NDArray[np.bool_]
+    late: NDArray[np.bool_]
     ended: bool
 
 
 def share(page: Page, place: Frontier, high: int, end: Frontier) -> Share:
-    """What of a page, read on from `place`, lies at or below `high` and above `end`."""
-    low = end.ts if not end.id else end.ts - 1
-    ts = _stated(page)
+    """What of a page, read on from `place`, lies at or below `high` and above `end`; all of the millisecond in which an `end` lies."""
+    low = end.ts - 1 if end.id else end.ts
+    ts = stated(page)
     known = ts != UNKNOWN
-    newer, older = _neighbours(ts, known, first=min(place.ts, high))
-    mine = (newer <= high) & (older <= high) & (newer > low)
-    doubtful = mine & ~known & (older <= low) & (low > OLDEST)
+    newer, older = _neighbours(ts, known, first=place.cursor().ts)
+    mine = (older <= high) & (newer > low)
     ended = bool((known & (ts <= low)).any()) or not page.paging.has_more
-    if end.id and end.id in page.ids:
-        mine[page.ids.index(end.id) + 1 :] = False
-        ended = True
-    return Share(mine, doubtful, ended)
+    return Share(mine, mine & (newer > high), mine & (older <= low) & (low > OLDEST), ended)
 
 
-def leading(page: Page, low: int) -> frozenset[bytes]:
-    """Of a page read from just above `low`: its first events, as received, if no timestamp tells that they are newer than that."""
-    known = np.flatnonzero(page.ts != UNKNOWN)
-    count = int(known[0]) if len(known) else len(page)
-    if len(known) and page.ts[known[0]] > low:
-        return frozenset()
-    return frozenset(bytes(raw) for raw in page.raws[:count])
+def seam(page: Page, ts: int, served: Sequence[Page | None]) -> int:
+    """Number of the first event at or below `ts` on a page, as far as its timestamps leave that open.
+
+    `served` are pages of the API from there on, which all start at that event or at a newer one.
+    """
+    return max(_begins(page, ts, one) for one in served)
+
+
+def _begins(page: Page, ts: int, served: Page | None) -> int:
+    """Number of the event a page starts with that the API served: past the end where it is older than the open ones, 0 where newer."""
+    if served is None or not len(served):
+        return len(page)
+    number = number_of_first(page, served)
+    if number is not None:
+        return number
+    return len(page) if UNKNOWN != stated(served)[0] <= ts else 0
+
+
+def number_of_first(page: Page, other: Page) -> int | None:
+    """Where the first event of another page stands on this one."""
+    key, raw = other.ids[0], bytes(other.raws[0])
+    return next((number for number, one in enumerate(page.raws) if bytes(one) == raw or (key and page.ids[number] == key)), None)
 
 
 def check(page: Page, place: Frontier) -> None:
@@ -65,20 +84,32 @@ def check(page: Page, place: Frontier) -> None:
     Raises:
         OutOfStep: it does not run newest first, starts before its place, repeats what was read, or says there is more and holds nothing.
     """
-    ts = page.ts[page.ts != UNKNOWN]
+    ts = stated(page)
+    ts = ts[ts != UNKNOWN]
+    cursor = page.paging.cursor
     if not len(page) and page.paging.has_more:
         raise OutOfStep("it says there is more, and is empty")
+    if cursor is not None and len(page):
+        _agree(page, Frontier(cursor.ts, cursor.id))
     if (np.diff(ts) > 0).any():
         raise OutOfStep("its events are not in order")
     if len(ts) and ts[0] > place.cursor().ts:
         raise OutOfStep(f"it starts at {ts[0]}, newer than it was asked for")
-    if place.id and place.id in page.ids:
+    if place.id and (place.id in page.ids or (cursor is not None and place == Frontier(cursor.ts, cursor.id))):
         raise OutOfStep(f"it holds the event {place.id} that it should start after")
-    cursor = page.paging.cursor
-    if cursor is not None and len(page) and page.ts[-1] not in (UNKNOWN, cursor.ts):
+
+
+def _agree(page: Page, cursor: Frontier) -> None:
+    """A cursor has to name the last event of its page."""
+    if page.ts[-1] not in (UNKNOWN, cursor.ts):
         raise OutOfStep(f"its last event is of {page.ts[-1]}, its cursor says {cursor.ts}")
-    if page.paging.has_more:
-        following(page)
+    if readable(page) == len(page) and page.ids[-1].lower() != cursor.id.lower():
+        raise OutOfStep(f"its last event is {page.ids[-1]}, its cursor says {cursor.id}")
+
+
+def readable(page: Page) -> int:
+    """How many events there are up to the last good one, after which reading may go on without a cursor."""
+    return int(page.places[-1]) + 1 if len(page.places) else 0
 
 
 def following(page: Page) -> Frontier:
@@ -89,12 +120,12 @@ def following(page: Page) -> Frontier:
     """
     if page.paging.cursor is not None:
         return Frontier(page.paging.cursor.ts, page.paging.cursor.id)
-    if page.ts[-1] == UNKNOWN or not page.ids[-1]:
-        raise OutOfStep("it has no cursor, and the key of its last event cannot be read")
+    if readable(page) < len(page):
+        raise OutOfStep("it has no cursor, and its last event cannot be read")
     return Frontier(int(page.ts[-1]), page.ids[-1])
 
 
-def _stated(page: Page) -> NDArray[np.int64]:
+def stated(page: Page) -> NDArray[np.int64]:
     """Timestamps of all events, the last one's from the server's cursor where only that says it."""
     if page.paging.cursor is None or not len(page) or page.ts[-1] != UNKNOWN:
         return page.ts
@@ -104,7 +135,7 @@ def _stated(page: Page) -> NDArray[np.int64]:
 
 
 def _neighbours(ts: NDArray[np.int64], known: NDArray[np.bool_], first: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each event the nearest known timestamp at or before it, and at or after it, on the page."""
+    """For each event the nearest known timestamp at or before it (`first` where there is none), and at or after it, on the page."""
     if known.all():
         return ts, ts
     places = np.arange(len(ts))

@@ -7,6 +7,7 @@ Notations: epoch milliseconds, epoch seconds (with or without a fraction), eithe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,11 +37,12 @@ BEYOND_MILLISECONDS = r"(\.\d{3})\d+"
 
 def milliseconds(stamps: Sequence[Stamp]) -> NDArray[np.int64]:
     """Unix milliseconds of each stamp, `UNKNOWN` where no notation fits."""
-    kinds = list(map(type, stamps))
     result = np.full(len(stamps), UNKNOWN, np.int64)
-    readers: tuple[tuple[type, Callable[[list[Any]], NDArray[np.int64]]], ...] = ((int, _integers), (float, _decimals), (str, _texts))
-    for kind, read in readers:
-        result[[one is kind for one in kinds]] = read([stamp for stamp, one in zip(stamps, kinds, strict=True) if one is kind])
+    kinds = np.fromiter(map(_KINDS.get, map(type, stamps), repeat(0)), np.int8, len(stamps))
+    for kind, read in _READERS.items():
+        mine = kinds == kind
+        if mine.any():
+            result[mine] = read(list(compress(stamps, mine.tolist())))
     return np.where((result < EARLIEST) | (result > LATEST), UNKNOWN, result)
 
 
@@ -106,3 +108,7 @@ def _date(column: pa.Array) -> int:
 def _cast(column: pa.Array) -> NDArray[np.int64]:
     numbers: NDArray[np.int64] = pc.cast(column, pa.timestamp("ms", "UTC")).cast(pa.int64()).to_numpy(zero_copy_only=False)
     return numbers
+
+
+_KINDS: dict[type, int] = {int: 1, float: 2, str: 3}
+_READERS: dict[int, Callable[[list[Any]], NDArray[np.int64]]] = {1: _integers, 2: _decimals, 3: _texts}

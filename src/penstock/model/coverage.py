@@ -14,6 +14,10 @@ class EmptySpan(Fatal):
     """A stretch of the source ends where it starts."""
 
 
+class MixedEpochs(Fatal):
+    """Positions of two numberings do not compare."""
+
+
 class OverlappingCoverage(Fatal):
     """Two stored stretches share a part of the source: rows counted twice are a broken proof."""
 
@@ -47,6 +51,8 @@ class Span:
     end: Position
 
     def __post_init__(self) -> None:
+        if self.start.epoch != self.end.epoch:
+            raise MixedEpochs(f"{self.start.epoch} and {self.end.epoch}")
         if self.start == self.end or self.start.rank > self.end.rank:
             raise EmptySpan(f"{self.start} to {self.end}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from penstock.model.errors import Fatal, TryLater
+from penstock.model.errors import Fatal, Transient, TryLater
 from penstock.ports.flow import Block, BlockId, Receipt
 from penstock.ports.source import Progress, Scope
 
@@ -25,10 +25,11 @@ class LeaseLost(TryLater):
     default_hint = "The other run goes on from what is stored."
 
 
-class PositionMoved(Fatal):
-    """The stored position is not where this run left it."""
+class PositionMoved(Transient):
+    """The stored position is not where this run left it.
 
-    default_hint = "Something else wrote to the pipeline's coverage. Run the command again: it goes on from what is stored."
+    A store that crashed may have forgotten what it acknowledged, and a write that was never answered may have arrived: coverage tells.
+    """
 
 
 class AnotherSource(Fatal):

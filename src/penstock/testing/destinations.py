@@ -19,7 +19,7 @@ from penstock.ports.flow import Block
 from penstock.ports.sink import AtLeastOnce, Destination, Transactional, Writer
 from penstock.ports.source import Progress
 from penstock.testing import records
-from penstock.testing.runs import RunsBench, RunsSuite
+from penstock.testing.runs import PipelineSuite, RunsBench, RunsSuite
 
 RECORDS = 40
 BLOCKS = ((0, 9, 0), (20, 26, 20), (9, 14, 0), (26, 40, 20))
@@ -41,8 +41,8 @@ class DestinationBench(RunsBench, Protocol):
         ...
 
 
-class DestinationSuite(RunsSuite):
-    """A store that keeps its own positions."""
+class DeliverySuite(PipelineSuite):
+    """Rows and positions, as one."""
 
     @pytest.fixture
     def bench(self) -> DestinationBench:
@@ -59,7 +59,7 @@ class DestinationSuite(RunsSuite):
         stored = await bench.stored()
         assert (counts.received, counts.add_up, counts.repeated) == (RECORDS, True, 0)
         assert (len(stored), len(dead)) == (counts.stored, counts.refused)
-        assert {b"record 3", b"record 4"} <= set(dead)
+        assert {b"row 3", b"row 4"} <= set(dead)
 
     @pytest.mark.parametrize("steps", range(STEPS))
     async def test_a_kill_after_any_step(self, bench: DestinationBench, pipeline: Pipeline, steps: int) -> None:
@@ -113,6 +113,10 @@ class DestinationSuite(RunsSuite):
         assert not (isinstance(bench.runs.delivery, Transactional) and await bench.stored())
 
 
+class DestinationSuite(RunsSuite, DeliverySuite):
+    """A store that keeps its own positions: leases and rows."""
+
+
 async def write_and_settle(writer: Writer, block: Block) -> None:
     """Write a block until it is durable."""
     await writer.write(block)
@@ -134,7 +138,7 @@ async def interrupted(destination: Destination, run: Run) -> AsyncGenerator[None
 async def carried(destination: Destination, run: Run, refused: Sequence[int] = ()) -> Progress:
     """Everything that is missing, brought by the engine."""
     source = records.source(RECORDS, partition_rows=15, batch_rows=4, refused=refused)
-    settings = EngineSettings(refusals=RefusalLimit(percent=100))
+    settings = EngineSettings(reconnect_first_s=0, refusals=RefusalLimit(percent=100))
     return await Transfer(run, source, destination, settings, Telemetry(), asyncio.Event()).carry()
 
 

@@ -44,20 +44,24 @@ class RunsBench(Protocol):
         ...
 
 
-class RunsSuite:
-    """Who may work on a pipeline."""
+class PipelineSuite:
+    """What suites have that need a pipeline."""
 
     pytestmark = pytest.mark.asyncio
-
-    @pytest.fixture
-    def bench(self) -> RunsBench:
-        """The bench of one test."""
-        raise NotImplementedError
 
     @pytest.fixture
     def pipeline(self) -> Pipeline:
         """A pipeline that nobody knows yet."""
         return Pipeline(f"conformance {uuid4().hex}", "the suite's records")
+
+
+class RunsSuite(PipelineSuite):
+    """Who may work on a pipeline."""
+
+    @pytest.fixture
+    def bench(self) -> RunsBench:
+        """The bench of one test."""
+        raise NotImplementedError
 
     async def test_a_new_pipeline_has_no_progress(self, bench: RunsBench, pipeline: Pipeline) -> None:
         """Of a pipeline that never ran nothing is stored."""

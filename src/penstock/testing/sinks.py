@@ -47,7 +47,7 @@ class Abandoned(Exception):
 
 
 class SinkSuite:
-    """A store that knows nothing of positions. One that refuses some of the suite's records, early or late, is as welcome as one that takes all."""
+    """A store that knows nothing of positions. It may refuse some of the suite's records, early or late."""
 
     pytestmark = pytest.mark.asyncio
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from penstock.model.coverage import Position
+from penstock.model.errors import Transient
 from penstock.ports.checkpoints import LeaseLost, Run
 from penstock.ports.flow import Block, BlockId, Receipt, Settled
 from penstock.ports.sink import BlockLimits, Delivery, Idempotent, Writer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Breach(AssertionError):
@@ -52,6 +54,7 @@ class StrictSink:
     in_flight: int = 3
     block: BlockLimits = field(default_factory=lambda: BlockLimits(rows=20))
     fence: int = field(default=0, init=False)
+    restarts: int = field(default=0, init=False)
     opened: set[int] = field(default_factory=set, init=False)
     begun: dict[Position, BlockId] = field(default_factory=dict, init=False)
 
@@ -61,7 +64,8 @@ class StrictSink:
         return self.store.delivery
 
     def restart(self) -> None:
-        """Crash the store."""
+        """Crash the store; writers that are open lose their connection."""
+        self.restarts += 1
         self.opened.clear()
         self.store.restart()
 
@@ -74,7 +78,7 @@ class StrictSink:
         _require(run.fence not in self.opened, "the run opened the sink a second time")
         self.fenced(run)
         self.opened.add(run.fence)
-        writer = _StrictWriter(self, run, schema)
+        writer = _StrictWriter(self, run, schema, self.restarts)
         try:
             yield writer
         except BaseException:
@@ -106,6 +110,7 @@ class _StrictWriter:
     sink: StrictSink
     run: Run
     schema: pa.Schema
+    restarts: int
     closed: bool = False
     writing: set[Position] = field(default_factory=set)
     ends: dict[Position, Position] = field(default_factory=dict)
@@ -121,7 +126,7 @@ class _StrictWriter:
         self.sink.begin(block)
         self.writing.add(strand)
         try:
-            receipt = await self.sink.store.write(block)
+            receipt = await self._connected(self.sink.store.write(block))
         finally:
             self.writing.discard(strand)
         self.ends[strand] = block.id.upto
@@ -135,7 +140,13 @@ class _StrictWriter:
 
     async def settle(self) -> Sequence[Settled]:
         _require(not self.closed, "the writer is closed")
-        return await self.sink.store.settle()
+        return await self._connected(self.sink.store.settle())
+
+    async def _connected(self, work: Coroutine[Any, Any, T]) -> T:
+        answer = await work
+        if self.restarts != self.sink.restarts:
+            raise Transient("the store was restarted")
+        return answer
 
 
 def _overlap(one: BlockId, other: BlockId) -> bool:

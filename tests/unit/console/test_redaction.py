@@ -10,7 +10,7 @@ from penstock.console.redaction import redacted
 
 signs = st.characters(exclude_categories=["Z", "C"])
 names = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="/@:"))
-passwords = st.text(signs, min_size=1)
+passwords = st.text(st.sampled_from("/@:%") | signs, min_size=1)
 
 
 @given(user=names, password=passwords)

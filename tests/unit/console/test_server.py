@@ -160,6 +160,15 @@ async def test_no_password_on_any_page() -> None:
     assert not [text for text in texts if "s3cret" in text]
 
 
+async def test_a_free_port() -> None:
+    """The port that was asked for is used when it can be had."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        free = other.getsockname()[1]
+
+    async with serving(a_run().telemetry, port=free) as url:
+        assert port_of(url) == free
+
+
 async def test_a_taken_port() -> None:
     """The next free port is used, and named."""
     with socket.create_server(("127.0.0.1", 0)) as other:

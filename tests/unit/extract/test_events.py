@@ -130,6 +130,16 @@ def test_an_id_in_capitals() -> None:
     assert read.ids == [A_UUID.upper()]
 
 
+@pytest.mark.parametrize("cut", [0, 1, 35, 37, 72])
+def test_ids_that_are_uuids_only_together(cut: int) -> None:
+    """Two texts that make two UUIDs when they are joined are none, each by itself."""
+    both = A_UUID * 2
+
+    read = page(joined([event(both[:cut]), event(both[cut:])]))
+
+    assert read.refused == {0: NOT_A_UUID, 1: NOT_A_UUID}
+
+
 def test_an_empty_page() -> None:
     """A page of no events has no rows, and all its columns."""
     read = page(nested([]))

@@ -40,13 +40,13 @@ class MemorySource:
         for first in range(low, high, self.batch_rows):
             last = min(first + self.batch_rows, high)
             good = [row for row in range(first, min(last, self.table.num_rows)) if row not in self.refused]
-            rows = self.table.take(good).combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=self.schema)]
+            rows = self.table.take(pa.array(good, pa.int64())).combine_chunks().to_batches()
             bad = [
                 Refusal(row - first, b"row %d" % row, "refused on purpose", f"row {row}")
                 for row in sorted(self.refused)
                 if first <= row < last
             ]
-            yield Batch(rows[0], tuple(bad), self.at(first), self.at(last))
+            yield Batch(rows[0] if rows else pa.RecordBatch.from_pylist([], schema=self.schema), tuple(bad), self.at(first), self.at(last))
 
     def at(self, row: int) -> Position:
         """The position before row number `row`."""

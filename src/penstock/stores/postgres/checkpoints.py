@@ -93,8 +93,8 @@ class PostgresCheckpoints:
     async def progress(self, run: Run) -> Progress:
         """What is committed, once nothing this run had begun can still commit.
 
-        A link may be cut while its COMMIT is on the way. Earlier connections of this process are therefore ended first, and the row lock waits
-        for whatever transaction has passed its check of the fence.
+        A link may be cut while its COMMIT is on the way. Earlier connections of this process are therefore ended first, and the row lock
+        waits for whatever transaction has passed its check of the fence.
         """
         await self.connections.refresh()
         name = run.pipeline.name
@@ -159,7 +159,8 @@ class PostgresCheckpoints:
         if not await connection.fetchval(sql, run.pipeline.name, run.fence, *place, *numbers):
             await self._lost(connection, run)
         if sums.refused:
-            letters = [(run.pipeline.name, run.fence, _text(dead.reason), _text(dead.origin), dead.raw) for dead in dead_letters(block, receipt)]
+            dead = dead_letters(block, receipt)
+            letters = [(run.pipeline.name, run.fence, _text(one.reason), _text(one.origin), one.raw) for one in dead]
             columns = ["pipeline", "fence", "reason", "origin", "raw"]
             await connection.copy_records_to_table("dead_letters", schema_name="penstock", records=letters, columns=columns)
 

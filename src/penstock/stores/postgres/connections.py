@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import asyncpg
 
 from penstock.ports.checkpoints import Holder
-from penstock.stores.postgres.errors import translated
+from penstock.stores.postgres.errors import UnusableAddress, translated
 from penstock.stores.postgres.migrate import migrate
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Connections:
     _url: str | None = field(default=None, init=False, repr=False)
     _pool: Pool | None = field(default=None, init=False)
     _pools: int = field(default=0, init=False)
+    _dialling: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -80,23 +81,33 @@ class Connections:
 
     async def refresh(self) -> None:
         """Ask for the address again, which may bring a server back, and connect if it is another one."""
-        with translated():
-            url = await self.dial()
-            if self._pool is not None and url == self._url:
-                return
-            self.close()
-            self._pools += 1
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=0,
-                max_size=self.most,
-                server_settings={"application_name": self.name, "timezone": "UTC"},
-                timeout=CONNECT_TIMEOUT_S,
-                max_inactive_connection_lifetime=0,
-            )
+        async with self._dialling:
+            with translated():
+                await self._refresh()
+
+    async def _refresh(self) -> None:
+        url = await self.dial()
+        if self._pool is not None and url == self._url:
+            return
+        self.close()
+        self._pools += 1
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=self.most,
+            server_settings={"application_name": self.name, "timezone": "UTC"},
+            timeout=CONNECT_TIMEOUT_S,
+            max_inactive_connection_lifetime=0,
+        )
+        try:
             async with pool.acquire() as connection:
                 await migrate(connection)
-            self._url, self._pool = url, pool
+        except ValueError as error:  # what asyncpg raises for an address; a bare one quotes what may be part of the password
+            raise UnusableAddress(str(error) if isinstance(error, asyncpg.InterfaceError) else "its port is not a number") from None
+        except BaseException:
+            pool.terminate()
+            raise
+        self._url, self._pool = url, pool
 
     def close(self) -> None:
         """Drop every connection, without waiting for a server that may be gone."""

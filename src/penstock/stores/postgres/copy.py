@@ -7,6 +7,7 @@ with its length (-1: null) and its bytes, all big-endian.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
+PIECE_BYTES = 256 * 1024
 POSTGRES_EPOCH_MS = 946_684_800_000
 """2000-01-01 in Unix milliseconds: binary timestamps count microseconds from there."""
+
+EARLIEST_MS, LATEST_MS = -211_813_488_000_000 + POSTGRES_EPOCH_MS, 9_223_371_331_200_000 - 1 + POSTGRES_EPOCH_MS
+"""The years 4714 BC to 294276 in Unix milliseconds: what a timestamp can be (PostgreSQL, src/include/datatype/timestamp.h)."""
 
 SQL_TYPES: dict[pa.DataType, str] = {
     pa.uuid(): "uuid",
@@ -37,6 +42,12 @@ class NoSuchColumnType(Fatal):
     """A column has a type that has no counterpart in PostgreSQL here."""
 
 
+class TimeOutOfRange(Fatal):
+    """A timestamp lies outside of what PostgreSQL can hold."""
+
+    default_hint = "The source has to refuse such a record."
+
+
 def sql_type(field: pa.Field) -> str:
     """The PostgreSQL type of an Arrow column.
 
@@ -49,11 +60,18 @@ def sql_type(field: pa.Field) -> str:
         raise NoSuchColumnType(f"{field.name}: {field.type}") from None
 
 
-def rows(batch: pa.RecordBatch) -> pa.Buffer:
-    """The batch's rows, without signature and trailer; batches follow each other within one COPY."""
+def rows(batch: pa.RecordBatch) -> pa.BinaryArray:
+    """The batch's rows in the format of the wire, one value each."""
     fields = [part for column in batch.columns for part in _field(column)]
-    joined = pc.binary_join_element_wise(_scalar(">h", batch.num_columns), *fields, _EMPTY)
-    return joined.buffers()[2] or pa.py_buffer(b"")
+    return pc.binary_join_element_wise(_scalar(">h", batch.num_columns), *fields, _EMPTY)
+
+
+def wire(rows: pa.BinaryArray) -> Iterator[memoryview]:
+    """Rows as pieces to be sent, without signature and trailer; rows of several batches may follow each other within one COPY."""
+    ends = np.frombuffer(rows.buffers()[1], np.int32)[rows.offset : rows.offset + len(rows) + 1]
+    data = memoryview(rows.buffers()[2] or b"")
+    for start in range(int(ends[0]), int(ends[-1]), PIECE_BYTES):
+        yield data[start : min(start + PIECE_BYTES, int(ends[-1]))]
 
 
 def _field(column: pa.Array) -> list[pa.Array | pa.Scalar]:
@@ -71,7 +89,7 @@ def _values(column: pa.Array) -> pa.Array:
     if column.type == pa.uuid():
         return column.storage
     if column.type == pa.timestamp("ms", "UTC"):
-        return _big_endian(column.cast(pa.int64()), shift=-POSTGRES_EPOCH_MS, factor=1_000)
+        return _big_endian(_within(column.cast(pa.int64())), shift=-POSTGRES_EPOCH_MS, factor=1_000)
     if column.type == pa.int64():
         return _big_endian(column)
     return column.cast(pa.binary())
@@ -81,6 +99,14 @@ def _big_endian(column: pa.Array, *, shift: int = 0, factor: int = 1) -> pa.Arra
     numbers = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
     wire = _fixed(((numbers + shift) * factor).astype(">i8"))
     return pc.if_else(column.is_valid(), wire, pa.scalar(None, wire.type)) if column.null_count else wire
+
+
+def _within(milliseconds: pa.Array) -> pa.Array:
+    bounds = pc.min_max(milliseconds)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is not None and not EARLIEST_MS <= low <= high <= LATEST_MS:
+        raise TimeOutOfRange(f"{low if low < EARLIEST_MS else high} ms")
+    return milliseconds
 
 
 def _fixed(numbers: NDArray[np.generic]) -> pa.Array:

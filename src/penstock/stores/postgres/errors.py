@@ -22,6 +22,12 @@ class DatabaseRefuses(Misconfigured):
     default_hint = "Check user, password and database name of DATABASE_URL."
 
 
+class UnusableAddress(Misconfigured):
+    """The address of the database cannot be read."""
+
+    default_hint = "DATABASE_URL looks like postgresql://user:password@host:5432/database; special characters of the password as %XX."
+
+
 class NoPermission(Fatal):
     """The database role may not do this."""
 

@@ -1,0 +1,62 @@
+"""A source with many records at one order, as an API sorted by time has: its batches end inside of an order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+
+from penstock.model.coverage import Position, Span, missing
+from penstock.ports.flow import Batch, Refusal
+from penstock.ports.source import Partition, Plan, Progress, Scope
+from penstock.testing import records
+
+
+@dataclass(frozen=True, slots=True)
+class TiedSource:
+    """Record number n, with the id n, lies at order `orders[n]`; they rise. Positions name the last record read wherever a batch ends."""
+
+    orders: tuple[int, ...]
+    partitions: int = 3
+    batch_rows: int = 3
+    refused: frozenset[int] = frozenset()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the suite's records."""
+        return records.SCHEMA
+
+    async def plan(self, done: Progress) -> Plan:
+        """Everything, cut between orders."""
+        low, high = self.orders[0], self.orders[-1] + 1
+        scope = done.scope or Scope(Span(records.place(low), records.place(high)), len(self.orders))
+        cuts = [records.place(low + (high - low) * number // self.partitions) for number in range(1, self.partitions)]
+        spans = [piece for span in missing(done.coverage, scope.span) for piece in _cut(span, cuts)]
+        return Plan(scope, tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans)))
+
+    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """A batch for each page, and an empty one where nothing is left before the end."""
+        after, number, last = partition.start, self._next(partition.start), self._next(partition.end)
+        while after != partition.end:
+            end = min(number + self.batch_rows, last)
+            upto = partition.end if end == last else records.place(self.orders[end - 1], b"%d" % (end - 1))
+            yield self._batch(number, end, after, upto)
+            after, number = upto, end
+
+    def _next(self, position: Position) -> int:
+        """The first record behind a position."""
+        return int(position.resume) + 1 if position.resume else bisect_left(self.orders, records.number(position))
+
+    def _batch(self, low: int, high: int, after: Position, upto: Position) -> Batch:
+        bad = [number for number in range(low, high) if number in self.refused]
+        rows = records.rows(number for number in range(low, high) if number not in self.refused)
+        refused = tuple(Refusal(number - low, b"row %d" % number, "refused by the source", "tied") for number in bad)
+        return Batch(rows, refused, after, upto)
+
+
+def _cut(span: Span, cuts: list[Position]) -> list[Span]:
+    inside = [cut for cut in dict.fromkeys(cuts) if span.start.rank < cut.rank < span.end.rank]
+    return [Span(start, end) for start, end in pairwise([span.start, *inside, span.end])]

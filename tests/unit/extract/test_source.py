@@ -1,0 +1,185 @@
+"""The source against the endpoint's rule alone: whatever the ties, every event is read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.extract import probe
+from penstock.extract.events import SCHEMA
+from penstock.extract.keys import OLDEST, Frontier
+from penstock.extract.probe import NothingToRead
+from penstock.extract.source import EventSource
+from penstock.model.coverage import Interval, Span
+from penstock.ports.source import Partition, Plan, Progress, Scope
+
+from .keyset import BASE, Keyset, Sort, Told, told
+from .reading import all_raws, batches_of, expected, raws, read_all, strangers
+
+SORTS: tuple[Sort, ...] = ("good", "Infinity", "no time", "no id", "neither")
+
+moments = st.integers(0, 3) | st.integers(0, 40)
+sorts: st.SearchStrategy[Sort] = st.just("good") | st.sampled_from(SORTS)
+
+
+@st.composite
+def doubles(draw: st.DrawFn) -> Keyset:
+    """An API of any kind: events with heavy ties, either tie rule, cursors left out anywhere, either way to end."""
+    drawn = draw(st.lists(st.tuples(moments, sorts), min_size=1, max_size=24))
+    return Keyset(
+        [Told(ts, number, sort) for number, (ts, sort) in enumerate(drawn)],
+        rule=draw(st.sampled_from(["desc", "asc"])),
+        cursorless=draw(st.frozensets(st.integers(0, len(drawn) - 1))),
+        sees_ahead=draw(st.booleans()),
+        teapot=draw(st.booleans()),
+        states_total=draw(st.booleans()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a run reads: how many partitions, how long its pages are, and how well it looks for the oldest event."""
+
+    partitions: int
+    page_limit: int
+    first_limit: int = 1_000
+    probes: int = 24
+
+    def source_of(self, double: Keyset) -> EventSource:
+        """A source that reads the double."""
+        return EventSource(double.api, "epoch", self.partitions, self.page_limit)
+
+    async def plan(self, double: Keyset) -> Plan:
+        """The plan of a fresh run; an API that says of no event when it was is no example."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(probe, "FIRST_LIMIT", self.first_limit)
+            patch.setattr(probe, "MOST_PROBES", self.probes)
+            try:
+                return await self.source_of(double).plan(Progress())
+            except NothingToRead:
+                hypothesis.reject()
+
+
+shapes = st.builds(Shape, st.integers(1, 9), st.integers(1, 7) | st.just(5_000), st.integers(1, 9) | st.just(1_000), st.integers(0, 24))
+
+
+@given(doubles(), shapes)
+async def test_every_event_once(double: Keyset, shape: Shape) -> None:
+    """Every event is in exactly one partition, the good ones in that of their time: none lost, none twice, wherever the seams lie."""
+    plan = await shape.plan(double)
+
+    read = {partition: await batches_of(shape.source_of(double), partition) for partition in plan.partitions}
+
+    assert all_raws(read) == expected(double.told)
+    assert strangers(read) == []
+    assert len(read) <= shape.partitions
+
+
+@given(doubles(), shapes, shapes, st.data())
+async def test_resumed_from_anywhere(double: Keyset, shape: Shape, again: Shape, data: st.DataObject) -> None:
+    """A run that ended after any batch of any partition is completed by one with other partitions and pages: none lost, none twice."""
+    plan = await shape.plan(double)
+    stored, coverage = [], []
+    for partition in plan.partitions:
+        batches = await batches_of(shape.source_of(double), partition)
+        kept = batches[: data.draw(st.integers(0, len(batches)))]
+        coverage += [Interval(partition.start, kept[-1].upto)] if kept else []
+        stored += kept
+
+    rest = await again.source_of(double).plan(Progress(plan.scope, tuple(coverage)))
+    stored += [batch for partition in rest.partitions for batch in await batches_of(again.source_of(double), partition)]
+
+    assert raws(stored) == expected(double.told)
+    assert rest.scope == plan.scope
+
+
+@given(doubles(), shapes, shapes, st.data())
+async def test_a_batch_alone(double: Keyset, shape: Shape, again: Shape, data: st.DataObject) -> None:
+    """A batch that is asked for again by its bounds, also those inside a millisecond, with pages of any size, is the same records."""
+    plan = await shape.plan(double)
+    batches = [batch for partition in plan.partitions for batch in await batches_of(shape.source_of(double), partition)]
+    batch = data.draw(st.sampled_from(batches))
+
+    alone = await batches_of(again.source_of(double), Partition(0, batch.after, batch.upto))
+
+    assert raws(alone) == raws([batch])
+
+
+async def test_where_seams_lie() -> None:
+    """The range is cut into equal stretches of whole milliseconds, the last of which reaches down to the beginning of time."""
+    source = EventSource(Keyset(told(range(0, 101, 10))).api, "epoch", 4)
+
+    plan = await source.plan(Progress())
+
+    ends = [Frontier.of(partition.end) for partition in plan.partitions]
+    assert ends == [Frontier(BASE + 75), Frontier(BASE + 50), Frontier(BASE + 25), Frontier(OLDEST)]
+    assert Frontier.of(plan.partitions[0].start) == Frontier(BASE + 100)
+    assert [partition.number for partition in plan.partitions] == [0, 1, 2, 3]
+    assert plan.scope.rows == source.total == 11
+    assert source.schema is SCHEMA
+
+
+async def test_a_frozen_scope() -> None:
+    """A scope that was frozen is taken as it is: nothing is asked, newer events are not read, and what is stored is not planned."""
+    double = Keyset(told([30, 20, 20, 10]))
+    start, end = Frontier(BASE + 20).position("epoch"), Frontier(OLDEST).position("epoch")
+    scope = Scope(Span(start, end), 3, {"newest_ms": BASE + 20, "oldest_ms": BASE + 9})
+    source = EventSource(double.api, "epoch", 1)
+
+    plan = await source.plan(Progress(scope))
+    asked = list(double.asked)
+    nothing = await source.plan(Progress(scope, (Interval(start, end),)))
+
+    assert (asked, plan.scope, nothing.partitions) == ([], scope, ())
+    assert raws(await batches_of(source, plan.partitions[0])) == expected(double.told[1:])
+
+
+async def test_no_requests_beyond_the_pages() -> None:
+    """Where all can be read, a partition costs its pages and not one request more."""
+    double = Keyset(told(range(100)))
+    source = EventSource(double.api, "epoch", 1, page_limit=10)
+    (partition,) = (await source.plan(Progress())).partitions
+    double.asked.clear()
+
+    await batches_of(source, partition)
+
+    assert len(double.asked) == 10
+
+
+@pytest.mark.parametrize("rule", ["desc", "asc"])
+@pytest.mark.parametrize("sort", ["good", "no time", "neither"])
+async def test_thousands_in_one_millisecond(rule: str, sort: Sort) -> None:
+    """A millisecond with many times the events of a page, right above a seam or right below it, is read once."""
+    burst = [Told(50, number, sort if number % 3 == 0 else "good") for number in range(10, 610)]
+    edges = [Told(100, 0), Told(51, 1), Told(51, 2), Told(49, 3), Told(49, 4), Told(0, 5)]
+    double = Keyset([*edges, *burst], rule="desc" if rule == "desc" else "asc")
+
+    read = {}
+    for seam in (49, 50, 51):
+        start, end = Frontier(BASE + 100).position("e"), Frontier(OLDEST).position("e")
+        middle = Frontier(BASE + seam).position("e")
+        source = EventSource(double.api, "e", page_limit=97)
+        halves = (Partition(0, start, middle), Partition(1, middle, end))
+        read[seam] = {half: await batches_of(source, half) for half in halves}
+
+    for halves_read in read.values():
+        assert all_raws(halves_read) == expected(double.told)
+        assert strangers(halves_read) == []
+
+
+async def test_refused_in_their_place() -> None:
+    """A refused record says which number it has in its batch, why it was refused, and behind which place it came."""
+    double = Keyset([Told(9, 0), Told(8, 1, "Infinity"), Told(7, 2), Told(6, 3, "no id"), Told(5, 4)])
+    source = EventSource(double.api, "epoch", 1, page_limit=3)
+
+    (batches,) = (await read_all(source)).values()
+
+    assert [(refusal.row, refusal.raw) for refusal in batches[0].refused] == [(1, double.told[1].raw)]
+    assert [(refusal.row, refusal.raw) for refusal in batches[1].refused] == [(0, double.told[3].raw)]
+    assert batches[0].refused[0].origin == f"event 1 of the page after {BASE + 9}"
+    assert batches[1].refused[0].origin == f"event 0 of the page after {BASE + 7} {double.told[2].id}"
+    assert "does not decode" in batches[0].refused[0].reason

@@ -1,0 +1,1 @@
+"""Positions, counts, errors, metrics."""
