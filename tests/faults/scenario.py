@@ -23,9 +23,10 @@ class Scenario:
 
     url: str
     data: DataSyncSettings
-    settings: ExtractSettings = field(default_factory=lambda: ExtractSettings(partition_count=4, batch_size=100))
+    settings: ExtractSettings = field(default_factory=lambda: ExtractSettings(partition_count=4, batch_size=100, stall_minutes=0.15))
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
-    def api(self, **changes: Any) -> AbstractAsyncContextManager[Server]:
+    def api(self, **changes: Any) -> AbstractAsyncContextManager[Server]:  # noqa: ANN401 - fields of the settings
         """The API, in this event loop."""
         return running(replace(self.data, **changes))
 
@@ -36,11 +37,12 @@ class Scenario:
             return url or self.url
 
         address = Address(server.url, server.api_key)
-        return await extract(self.settings, address, dial, Telemetry(), stop or asyncio.Event())
+        self.telemetry = Telemetry()
+        return await extract(self.settings, address, dial, self.telemetry, stop or asyncio.Event())
 
-    async def stored(self) -> Counter[bytes]:
+    async def stored(self, table: str = "ingested_events") -> Counter[bytes]:
         """Ids in the table."""
-        return Counter(row["id"].bytes for row in await self.fetch("select id from ingested_events"))
+        return Counter(row["id"].bytes for row in await self.fetch(f"select id from {table}"))
 
     async def fetch(self, sql: str) -> list[asyncpg.Record]:
         """Ask the database, not through any link."""

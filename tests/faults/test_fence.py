@@ -91,7 +91,7 @@ def _start(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 
 def _wait_for_rows(environment: dict[str, str], rows: int) -> None:
-    while (_ask(environment, "select count(*) from ingested_events") or 0) < rows:
+    while int(str(_ask(environment, "select count(*) from ingested_events") or 0)) < rows:
         pass
 
 

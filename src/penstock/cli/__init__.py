@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from penstock import __version__
 from penstock.model.errors import EXIT_USAGE, PenstockError
+from penstock.model.redaction import redacted
 
 COMMANDS = {
     "extract": "pull the events of an API into PostgreSQL, and prove that none is missing",
@@ -52,10 +54,15 @@ def _run(command: str, arguments: Sequence[str]) -> int:
     try:
         return int(module.run(parser.parse_args(arguments)))
     except PenstockError as error:
-        sys.stderr.write(f"penstock: {error}\n")
-        if error.hint:
-            sys.stderr.write(f"  {error.hint}\n")
+        tell(f"{error}\n  {error.hint}" if error.hint else str(error))
         return error.exit_code
+
+
+def tell(remark: str) -> None:
+    """Say something on standard error, without passwords, if there is somebody to hear it."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"penstock: {redacted(remark)}\n")
+        sys.stderr.flush()
 
 
 def _help() -> str:

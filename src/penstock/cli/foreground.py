@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 import pyarrow as pa
 
+from penstock.cli import tell
 from penstock.cli.children import database, simulated_api
 from penstock.cli.progress import showing
 from penstock.cli.report import Report
@@ -38,7 +39,7 @@ class Signals:
             self._task.cancel()
         self.received = number
         self.stop.set()
-        sys.stderr.write("\npenstock: stopping, what is read will be stored; once more stops at once\n")
+        tell("stopping, what is read will be stored; once more stops at once")
 
 
 def extract(settings: ExtractSettings, arguments: argparse.Namespace) -> int:
@@ -57,7 +58,7 @@ async def _extract(settings: ExtractSettings, arguments: argparse.Namespace) -> 
         place = await stack.enter_async_context(database(settings.database_url, telemetry))
         address = await _address(settings, arguments, stack)
         pages = await stack.enter_async_context(serving(telemetry, port=settings.port))
-        sys.stderr.write(f"penstock: {pages}\n" if isinstance(pages, NotServed) else f"penstock: {pages}/health /ready /metrics /status\n")
+        tell(str(pages) if isinstance(pages, NotServed) else f"{pages}/health, /ready, /metrics and /status show this run")
         async with showing(telemetry, arguments.progress):
             extraction = await job.extract(settings, address, place.dial, telemetry, signals.stop)
         report = Report(extraction, telemetry, place, settings.table)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from penstock.console.health import STORING
-from penstock.console.redaction import redacted
 from penstock.engine.telemetry import ENDED, Status, Telemetry, Worker
+from penstock.model.redaction import redacted
 
 WORKERS_NAMED = 16
 """With more workers than this a log line counts them by state instead."""

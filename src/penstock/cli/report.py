@@ -72,7 +72,8 @@ class Report:
             yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
         else:
             resumed = f", on top of {before.stored:,} stored before" if before.received else ""
-            yield f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second{resumed}; proven in {status.proof_seconds:.1f} s."
+            speed = f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second"
+            yield f"{speed}{resumed}; proven in {status.proof_seconds:.1f} s."
         throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
         yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from penstock.console.redaction import redacted
 from penstock.console.snapshot import since_progress_s
 from penstock.engine.telemetry import ENDED, Telemetry, Variant, Worker
+from penstock.model.redaction import redacted
 
 STORING: frozenset[Variant] = frozenset({"planning", "running", "reconnecting"})
 """States in which rows have to arrive. A database may take its time to start and a proof its time to count, and neither stores a row."""

@@ -45,7 +45,7 @@ class _Run(Collector):
             yield CounterMetricFamily(PREFIX + counter, HELP[counter], value=self._telemetry.counters[counter])
         for gauge, read in GAUGES.items():
             yield GaugeMetricFamily(PREFIX + gauge, HELP[gauge], value=read(self._telemetry))
-        rows = CounterMetricFamily(PREFIX + "worker_rows_total", "Records a worker brought home in this run.", labels=["worker"])
+        rows = CounterMetricFamily(PREFIX + "worker_rows_total", HELP["worker_rows_total"], labels=["worker"])
         for number, worker in self._telemetry.workers.items():
             rows.add_metric([str(number)], worker.rows)
         yield rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from penstock.console.redaction import redacted
 from penstock.engine.telemetry import Telemetry
+from penstock.model.redaction import redacted
 
 
 def snapshot(telemetry: Telemetry) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -73,14 +74,25 @@ def _fault(given: Mapping[str, Given], place: tuple[int | str, ...], message: st
 
 
 def _read(path: Path) -> Iterator[tuple[str, Given]]:
-    """The assignments of a file in the format of `.env`."""
+    """The assignments of a file in the format of `.env`; a folder of that name is none."""
     from dotenv.parser import parse_stream  # noqa: PLC0415 - only where there is such a file
 
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         return
-    with path.open(encoding="utf-8") as stream:
-        for binding in parse_stream(stream):
-            if binding.error:
-                raise FaultySettings([f"{path}, line {binding.original.line}: this is no NAME=value"])
-            if binding.key is not None:
-                yield binding.key, Given(binding.value or "", f"{binding.key} in {path}, line {binding.original.line}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise FaultySettings([f"{path}: this is not UTF-8"]) from None
+    except OSError as error:
+        raise FaultySettings([f"{path}: {error.strerror}"]) from None
+    for binding in parse_stream(io.StringIO(text)):
+        line = binding.original.line + _blank_lines(binding.original.string)
+        if binding.error:
+            raise FaultySettings([f"{path}, line {line}: this is no NAME=value"])
+        if binding.key is not None:
+            yield binding.key, Given(binding.value or "", f"{binding.key} in {path}, line {line}")
+
+
+def _blank_lines(text: str) -> int:
+    """How many lines end before the first that is not blank; the parser counts them to what follows."""
+    return text[: len(text) - len(text.lstrip())].count("\n")

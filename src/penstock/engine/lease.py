@@ -29,10 +29,13 @@ def this_process() -> Holder:
 
 
 def judge(holder: Holder | None, silent_s: float, settings: LeaseSettings, here: Holder) -> Judgement:
-    """Whether a lease may be taken that `holder` last renewed `silent_s` seconds ago, as the process `here` sees it."""
+    """Whether a lease may be taken that `holder` last renewed `silent_s` seconds ago, as the process `here` sees it.
+
+    Where there is no /proc to look into, a holder on this host is believed like one on another.
+    """
     if holder is None:
         return "free"
-    if holder.host == here.host and (holder.boot != here.boot or _started(holder.pid) != holder.started):
+    if holder.host == here.host and here.boot and (holder.boot != here.boot or _started(holder.pid) != holder.started):
         return "dead"
     return "held" if silent_s < settings.ttl_s else "stale"
 

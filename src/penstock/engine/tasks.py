@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from penstock.engine.lease import this_process
@@ -40,7 +41,8 @@ class Task:
         try:
             outcome = await self._outcome(run)
         except PenstockError as error:
-            await self._end(run, Outcome("failed", str(error)))
+            with suppress(PenstockError):  # the first failure is the one to tell
+                await self._end(run, Outcome("failed", str(error)))
             raise
         await self._end(run, outcome)
         return outcome

@@ -83,6 +83,8 @@ class Telemetry:
         self.variant, self.message = variant, message
         if variant == "proving":
             self.settled = self.clock()
+        if variant == "running":
+            self.meter.observe(self.clock(), self.counters["rows_received_total"])
 
     def stored(self, worker: Worker, counts: Counts, total: Counts) -> None:
         """Count a block that was written, of a pipeline that now stands at `total`."""
@@ -97,8 +99,10 @@ class Telemetry:
         self.meter.observe(self.progressed, self.counters["rows_received_total"])
 
     def status(self) -> Status:
-        """This moment."""
+        """This moment. The rate is brought up to it, so that it falls while nothing is stored."""
         now = self.clock()
+        if self.variant not in ENDED:
+            self.meter.observe(now, self.counters["rows_received_total"])
         remaining = None if self.expected is None else max(0, self.expected - self.total.received)
         return Status(
             variant=self.variant,

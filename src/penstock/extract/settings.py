@@ -68,12 +68,14 @@ class ExtractSettings:
         """Hold the settings against each other.
 
         Raises:
+            IncompleteApi: only half of the real API is named.
             InventedIntoReal: invented events would go into a database that was named.
             TwoSources: both APIs are asked for.
         """
-        if simulate and self.real_api:
+        real_api = self.real_api
+        if simulate and real_api:
             raise TwoSources
-        if self.database_url is not None and not self.real_api and not simulate:
+        if self.database_url is not None and not real_api and not simulate:
             raise InventedIntoReal
 
 

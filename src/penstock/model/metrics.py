@@ -23,7 +23,9 @@ CounterName = Literal[
 
 GaugeName = Literal["rows_per_second", "rows_expected", "workers_busy", "database_restarts"]
 
-HELP: Mapping[CounterName | GaugeName, str] = {
+WorkerCounterName = Literal["worker_rows_total"]
+
+HELP: Mapping[CounterName | GaugeName | WorkerCounterName, str] = {
     "rows_received_total": "Records read from the source by this run.",
     "rows_stored_total": "Records stored and committed by this run.",
     "rows_duplicate_total": "Records that were in the store already.",
@@ -39,6 +41,7 @@ HELP: Mapping[CounterName | GaugeName, str] = {
     "rows_per_second": "Records stored per second, exponential moving average.",
     "rows_expected": "Records the source stated when the scope was frozen.",
     "workers_busy": "Workers that read or write at this moment.",
+    "worker_rows_total": "Records a worker brought home in this run.",
     "database_restarts": "Times this run had to restart the embedded database.",
 }
 

@@ -21,7 +21,7 @@ class Transactional:
 
 @dataclass(frozen=True, slots=True)
 class Idempotent:
-    """A second write within `horizon_s` seconds is harmless: of a row with the same `key`; of the same block where `key` is empty."""
+    """A second write within `horizon_s` seconds is harmless: of a row with the same `key`, or (no key) of the same block."""
 
     key: tuple[str, ...]
     horizon_s: float
@@ -48,7 +48,7 @@ class Writer(Protocol):
     async def write(self, block: Block) -> Receipt:
         """Store a block.
 
-        An exception means UNKNOWN: the block may be stored wholly, in part or not at all, and the engine finds out by reading coverage back.
+        An exception means UNKNOWN: the block may be stored wholly, in part or not at all; the engine finds out by reading coverage back.
         A returned receipt is an acknowledgement, NOT durability: that is what `settle` is for.
         """
         ...

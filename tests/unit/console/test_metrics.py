@@ -32,7 +32,7 @@ def test_every_metric_of_the_catalogue_is_published() -> None:
     assert values(metrics).keys() == {f"penstock_{name}" for name in (*get_args(CounterName), *get_args(GaugeName))}
     for name, text in HELP.items():
         metric = metrics[f"penstock_{name.removesuffix('_total')}"]
-        assert (metric.documentation, metric.type) == (text, "counter" if name in get_args(CounterName) else "gauge")
+        assert (metric.documentation, metric.type) == (text, "gauge" if name in get_args(GaugeName) else "counter")
 
 
 def test_values_are_read_when_asked() -> None:

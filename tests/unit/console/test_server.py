@@ -60,12 +60,12 @@ async def asked(session: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
 
 
 async def test_health_of_a_run_that_goes_well() -> None:
-    """Status, state, workers, rows, rate and silence, in one object."""
+    """Status, state, workers, rows, silence, and a rate that falls while nothing is stored, in one object."""
     async with client_of(a_busy_run().after(2).telemetry) as session:
         status, body = await asked(session, "/health")
 
     assert status == 200
-    assert round(body.pop("rows_per_second")) == 100_000
+    assert 0 < body.pop("rows_per_second") < 100_000
     assert body == {
         "status": "ok",
         "reason": "",

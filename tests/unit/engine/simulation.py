@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.engine.checkpointed import checkpointed
 from penstock.engine.run import EngineSettings, Transfer
 from penstock.engine.telemetry import Telemetry
-from penstock.ports.checkpoints import Pipeline, Run
+from penstock.ports.checkpoints import Outcome, Pipeline, Run
 from penstock.ports.flow import Batch, Block, Receipt, Settled
 from penstock.ports.sink import BlockLimits, Delivery, Destination, Idempotent, Writer
-from penstock.ports.source import Partition, Plan, Progress
-from penstock.stores.memory import MemoryCheckpoints, MemorySink, MemorySource
+from penstock.ports.source import Partition, Plan, Progress, Source
+from penstock.stores.memory import MemoryCheckpoints, MemorySink
 from penstock.testing import records
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ def simulated(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def clock() -> float:
-    """The simulated time."""
-    return asyncio.get_running_loop().time()
+    """The simulated time, 0 before it has begun."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return 0.0
 
 
 Step = Callable[[], Coroutine[Any, Any, None]]
@@ -99,7 +103,7 @@ def failing(*errors: BaseException | None) -> Step:
 class StepwiseSource:
     """A source with a step before each plan and each batch; it takes note of when they were asked for, and of readers that were closed."""
 
-    inner: MemorySource
+    inner: Source
     planning: Step = at_once
     reading: Step = at_once
     planned: list[float] = field(default_factory=list)
@@ -180,10 +184,11 @@ class _StepwiseWriter:
 
 @dataclass
 class StepwiseCheckpoints(MemoryCheckpoints):
-    """Checkpoints with a step before each heartbeat, each reading back and each end."""
+    """Checkpoints with a step before each heartbeat, reading back, save and end."""
 
     beating: Step = at_once
     reading_back: Step = at_once
+    saving: Step = at_once
     ending: Step = at_once
     beats: list[float] = field(default_factory=list)
 
@@ -198,6 +203,16 @@ class StepwiseCheckpoints(MemoryCheckpoints):
         await self.reading_back()
         return await super().progress(run)
 
+    async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
+        """Take a step, and save."""
+        await self.saving()
+        await super().save(run, block, receipt)
+
+    async def end(self, run: Run, outcome: Outcome) -> None:
+        """Take a step, and end."""
+        await self.ending()
+        await super().end(run, outcome)
+
 
 @dataclass
 class Bench:
@@ -209,6 +224,7 @@ class Bench:
     unsettled_blocks: int = 8
     checkpoints: StepwiseCheckpoints = field(default_factory=StepwiseCheckpoints)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    holders: Iterator[int] = field(default_factory=lambda: count(1))
     telemetry: Telemetry = field(default_factory=lambda: Telemetry(clock=clock))
 
     @property
@@ -217,8 +233,8 @@ class Bench:
         return checkpointed(self.sink, self.checkpoints, unsettled_blocks=self.unsettled_blocks)
 
     async def carry(self) -> Progress:
-        """Take the lease and carry."""
-        run = await self.destination.begin(PIPELINE, records.here())
+        """Take the lease, of a run that is dead by then, and carry."""
+        run = await self.destination.begin(PIPELINE, records.gone(next(self.holders)))
         return await Transfer(run, self.source, self.destination, self.settings, self.telemetry, self.stop).carry()
 
 

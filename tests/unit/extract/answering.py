@@ -36,12 +36,14 @@ class Answering:
     answers: list[Answer]
     requests: list[web.Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The next one."""
         self.requests.append(request)
         self.times.append(asyncio.get_running_loop().time())
+        self.arrived.set()
         told = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         transport = request.transport
         assert transport is not None

@@ -45,8 +45,8 @@ class Told:
 class Keyset:
     """A double of `EventsApi` over `told`.
 
-    Pages that end with one of the numbers in `cursorless` and hold a good event give no cursor. `sees_ahead` says whether `hasMore` tells the truth at the very
-    end or only that the page is full; `teapot` whether nothing is answered with 418 or with an empty page.
+    Pages that end with one of the numbers in `cursorless` and hold a good event give no cursor. `sees_ahead` says whether `hasMore` tells
+    the truth at the very end or only that the page is full; `teapot` whether nothing is answered with 418 or with an empty page.
     """
 
     told: Sequence[Told]

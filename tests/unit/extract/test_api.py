@@ -7,7 +7,6 @@ import gzip
 import logging
 import shutil
 import ssl
-import subprocess
 import traceback
 from email.utils import formatdate
 from pathlib import Path
@@ -29,13 +28,14 @@ from penstock.extract.api import (
 from penstock.extract.cursor import Cursor, decoded
 from penstock.model.errors import PenstockError
 from penstock.model.metrics import Counters
-from penstock.simulate.datasync import Clock, running
+from penstock.simulate.datasync import Clock
 from penstock.simulate.faults import FaultProfile
 from penstock.simulate.settings import DataSyncSettings, RateLimit, ResetNotation, RetryAfter
 
 from .answering import GOOD, KEY, Answer, answering
 from .bodies import A_UUID, event, nested
 from .hurried import EPOCH_S
+from .simulated import simulated
 
 A_CURSOR = Cursor(A_UUID, 1_769_541_248_380)
 EXPIRED = Answer(400, b'{"error":"Bad Request","code":"CURSOR_EXPIRED","message":"Cursor expired 35392 minute(s) ago"}')
@@ -92,7 +92,7 @@ async def test_nothing_there() -> None:
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )
 async def test_refused(answer: Answer, error: type[PenstockError], exit_code: int) -> None:
-    """An answer that trying again would not change ends the run at once, with its own exit code; redirects are not followed, key and all."""
+    """An answer that trying again would not change ends the run at once, with its own exit code; redirects are not followed."""
     async with answering([answer]) as (server, api):
         with pytest.raises(error, match=f"HTTP {answer.status}") as caught:
             await api.page(A_CURSOR, 1)
@@ -212,10 +212,9 @@ async def test_an_expired_cursor(answer: Answer) -> None:
 async def test_nothing_but_expired_cursors(clock: Clock) -> None:
     """Where clocks are a day apart every new cursor is expired: that is given up after a while, not asked for ever at full speed."""
     ahead = Clock(now=lambda: clock.now() + 25 * 3_600, sleep=clock.sleep)
-    async with running(DataSyncSettings(events=10), clock=ahead) as server:
-        async with EventsApi.connected(Address(server.url, server.api_key), Counters.zero(), 1) as api:
-            with pytest.raises(ApiFailing, match="clock"):
-                await api.page(A_CURSOR, 1)
+    async with simulated(DataSyncSettings(events=10), ahead) as (server, api):
+        with pytest.raises(ApiFailing, match="clock"):
+            await api.page(A_CURSOR, 1)
 
     assert server.audit.requests < 100
 
@@ -275,11 +274,10 @@ async def test_overloaded(status: int) -> None:
 async def test_stated_limits(notation: ResetNotation, clock: Clock) -> None:
     """Where the server truthfully states its limits, in whichever notation, not one of eight workers' requests is refused."""
     limit = RateLimit(requests=10, window_s=60.0, reset_notation=notation)
-    async with running(DataSyncSettings(events=1_000, rate_limit=limit), clock=clock) as server:
-        async with EventsApi.connected(Address(server.url, server.api_key), Counters.zero(), 8) as api:
-            began = clock.now()
+    async with simulated(DataSyncSettings(events=1_000, rate_limit=limit), clock, connections=8) as (server, api):
+        began = clock.now()
 
-            await workers_read(api, 25)
+        await workers_read(api, 25)
 
     assert server.audit.statuses == {200: 25}
     assert clock.now() - began > 2 * 60
@@ -290,9 +288,8 @@ async def test_no_request_during_a_pause(retry_after: RetryAfter, clock: Clock) 
     """Each time the simulated API closes, those requests learn it that were on their way; no further one is sent before it opens."""
     faults = FaultProfile(burst_429=0.05, burst_s=6.0)
     settings = DataSyncSettings(events=1_000, seed=5, faults=faults, rate_limit=RateLimit(retry_after=retry_after))
-    async with running(settings, clock=clock) as server:
-        async with EventsApi.connected(Address(server.url, server.api_key), Counters.zero(), 8) as api:
-            await workers_read(api, 200)
+    async with simulated(settings, clock, connections=8) as (server, api):
+        await workers_read(api, 200)
 
     bursts, statuses = server.audit.faults["burst_429"], server.audit.statuses
     assert bursts > 3
@@ -317,8 +314,7 @@ async def test_cancelled() -> None:
     """Requests that are cancelled, on their way or waiting in line, give back what they had: the next one goes."""
     async with answering([Answer(ending="never"), Answer()], connections=4) as (server, api):
         asking = [asyncio.create_task(api.page(None, 1)) for _ in range(4)]
-        while not server.requests:
-            await asyncio.sleep(0)
+        await server.arrived.wait()
         held = api.gate.in_flight
 
         for task in asking:
@@ -331,7 +327,7 @@ async def test_cancelled() -> None:
     assert all(task.cancelled() for task in asking)
 
 
-@pytest.mark.parametrize("answer", [Answer(401, KEY.encode()), Answer(404, KEY.encode()), Answer(500, KEY.encode()), Answer(ending="reset"), TRUNCATED])
+@pytest.mark.parametrize("answer", [*[Answer(status, KEY.encode()) for status in (400, 401, 404, 500)], Answer(ending="reset"), TRUNCATED])
 async def test_the_key_is_nowhere(answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
     """The key stands in no message, traceback, representation or log line, also where the server quotes it."""
     caplog.set_level(logging.DEBUG)
@@ -347,12 +343,11 @@ async def test_the_key_is_nowhere(answer: Answer, caplog: pytest.LogCaptureFixtu
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl, which is not installed")
 async def test_an_untrusted_certificate(tmp_path: Path) -> None:
     """A server whose certificate nobody vouches for is a mistake of configuration: it is not asked twice, and gets no key."""
-    certificate = tmp_path / "certificate.pem"
     options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
-    command = ["openssl", "req", *options, "-keyout", str(certificate), "-out", str(tmp_path / "public.pem")]
-    subprocess.run(command, check=True, capture_output=True)
+    arguments = ["req", *options, "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
+    await (await asyncio.create_subprocess_exec("openssl", *arguments, stderr=asyncio.subprocess.DEVNULL)).wait()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "public.pem", certificate)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     async with server, EventsApi.connected(Address(f"https://localhost:{port_of(server)}", KEY), Counters.zero(), 1) as api:
         with pytest.raises(NoSuchApi, match="certificate") as caught:
@@ -390,7 +385,17 @@ def test_forms_of_an_address(base_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "base_url", ["ftp://api.example", "https://", "https:///x", "api.example", "https://a:99999", "https://[::1", "https://a..b", "https://" + "a" * 70]
+    "base_url",
+    [
+        "ftp://api.example",
+        "https://",
+        "https:///x",
+        "api.example",
+        "https://a:99999",
+        "https://[::1",
+        "https://a..b",
+        "https://" + "a" * 70,
+    ],
 )
 def test_no_address(base_url: str) -> None:
     """What is no address of a host is a mistake of configuration, found before anything is asked."""

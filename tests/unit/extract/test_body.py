@@ -61,12 +61,16 @@ def test_cut_gzip(data: st.DataObject) -> None:
 
 @given(st.integers(10, len(gzip.compress(PAGE)) - 1), st.integers(1, 255))
 def test_damaged_gzip(place: int, change: int) -> None:
-    """One wrong byte anywhere behind the header, checksum and length included, is noticed."""
+    """One wrong byte behind the header, checksum and length included, is noticed, unless it only fills up the last byte of the stream."""
     raw = bytearray(gzip.compress(PAGE))
     raw[place] ^= change
 
-    with pytest.raises(UnusableBody):
-        inflated(bytes(raw))
+    try:
+        body = inflated(bytes(raw))
+    except UnusableBody:
+        return
+
+    assert (body, place) == (PAGE, len(raw) - 9)
 
 
 @pytest.mark.parametrize("stated", [0, 1, len(PAGE) - 1, len(PAGE) + 1, MOST_BYTES, 2**32 - 1])

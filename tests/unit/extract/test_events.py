@@ -68,7 +68,9 @@ BAD: dict[str, tuple[bytes, str]] = {
 
 texts = st.none() | st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=20)
 stamps = st.one_of(st.integers(10**12, 2 * 10**12), st.just("2026-01-27T19:20:12.369Z"), st.floats(1e9, 2e9))
-values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters(blacklist_categories=["Cs"])), st.lists, max_leaves=5)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(blacklist_categories=["Cs"])), st.lists, max_leaves=5
+)
 
 
 @st.composite
@@ -113,12 +115,13 @@ def test_a_good_event() -> None:
 
 
 def test_what_an_event_may_leave_out() -> None:
-    """Without type, name, session and user, or with null for them, the columns are null; an escaped NUL outside of them is text like any other."""
+    """Without type, name, session and user, or with null for them, columns are null; elsewhere an escaped NUL is text like any other."""
     raws = [event(), event(type=None, name=None, sessionId=None, userId=None), event(name="", properties="a\0b")]
 
     rows = stored(page(joined(raws)))
 
-    assert [[row[name] for name in ("type", "name", "session_id", "user_id")] for row in rows] == [[None] * 4, [None] * 4, [None, "", None, None]]
+    assert [row["name"] for row in rows] == [None, None, ""]
+    assert {row[name] for row in rows for name in ("type", "session_id", "user_id")} == {None}
     assert [row["event"].encode() for row in rows] == raws
 
 
@@ -220,7 +223,8 @@ def test_as_the_standard_library(raw: bytes) -> None:
     (row,) = stored(page(joined([raw])))
 
     assert row["id"] == UUID(members["id"])
-    assert [row["type"], row["name"], row["session_id"], row["user_id"]] == [members.get(name) for name in ("type", "name", "sessionId", "userId")]
+    assert (row["type"], row["name"]) == (members.get("type"), members.get("name"))
+    assert (row["session_id"], row["user_id"]) == (members.get("sessionId"), members.get("userId"))
     assert row["occurred_at"] - datetime(1970, 1, 1, tzinfo=UTC) < timedelta(days=366 * 100)
 
 

@@ -23,7 +23,7 @@ from .reading import all_raws, batches_of, expected, raws, read_all, strangers
 SORTS: tuple[Sort, ...] = ("good", "Infinity", "no time", "no id", "neither")
 
 moments = st.integers(0, 3) | st.integers(0, 40)
-sorts: st.SearchStrategy[Sort] = st.just("good") | st.sampled_from(SORTS)
+sorts = st.sampled_from((*SORTS[:1] * 4, *SORTS))
 
 
 @st.composite

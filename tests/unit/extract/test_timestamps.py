@@ -16,7 +16,7 @@ from penstock.extract.timestamps import EARLIEST, LATEST, SECONDS_BELOW, UNKNOWN
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 NEAR_ISO = re.compile(
-    r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9](:[0-6][0-9](:[0-6][0-9](\.[0-9]{1,9})?)?)?(Z|z|[+-][0-2][0-9](:?[0-6][0-9])?)?"
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9](:[0-6][0-9](:[0-6][0-9](\.[0-9]{1,9})?)?)?(Z|z|[+-][0-2][0-9](:?[0-5][0-9])?)?"
 )
 
 moments = st.integers(EARLIEST, LATEST)

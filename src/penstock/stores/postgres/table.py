@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.model.errors import Misconfigured
+from penstock.model.errors import Fatal, Misconfigured
 from penstock.ports.checkpoints import Run
 from penstock.ports.flow import Block, Receipt, Verdict
 from penstock.stores.postgres import copy
@@ -34,6 +34,12 @@ class ForeignTable(Misconfigured):
     default_hint = "Name another table with --table, or rename this one. Penstock does not mix sources."
 
 
+class TableGone(Fatal):
+    """The table is gone, and what the pipeline had stored in it."""
+
+    default_hint = "Bring it back, or start over: delete the pipeline's row from penstock.pipelines, which forgets what was stored."
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table `name` whose primary key is the column `key`."""
@@ -47,11 +53,13 @@ class Table:
         Raises:
             TableDoesNotFit: its columns, their types or its key differ.
             ForeignTable: it exists, and this pipeline did not make it.
+            TableGone: this pipeline had made it and stored rows, and it does not exist.
         """
         found = await self._columns(connection)
         wanted = {field.name: (copy.sql_type(field), not field.nullable or field.name == self.key) for field in schema}
         owner = await connection.fetchval("select target from penstock.pipelines where name = $1", run.pipeline.name)
         if not found:
+            await self._require_nothing_stored(connection, run)
             await self._create(connection, run, schema)
         elif owner != self.name:
             raise ForeignTable(f"{self.name} was not made by {run.pipeline.name}")
@@ -59,6 +67,10 @@ class Table:
             raise TableDoesNotFit(f"{self.name}: {_difference(found, wanted)}")
         elif (key := await self._primary_key(connection)) != [self.key]:
             raise TableDoesNotFit(f"{self.name}: its primary key is {', '.join(key) or 'missing'}, the rows have {self.key}")
+
+    async def _require_nothing_stored(self, connection: Connection, run: Run) -> None:
+        if await connection.fetchval("select exists (select from penstock.coverage where pipeline = $1)", run.pipeline.name):
+            raise TableGone(f"{self.name}; {run.pipeline.name} has stored rows there")
 
     async def _columns(self, connection: Connection) -> dict[str, tuple[str, bool]]:
         rows = await connection.fetch(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.console.redaction import redacted
+from penstock.model.redaction import redacted
 
 signs = st.characters(exclude_categories=["Z", "C"])
 names = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="/@:"))

@@ -1,0 +1,103 @@
+"""The main job in this process: a simulated API in the test's own loop, a database of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from penstock.engine.telemetry import Telemetry, Worker
+from penstock.extract import job
+from penstock.extract.api import Address
+from penstock.extract.job import Extraction
+from penstock.extract.settings import ExtractSettings
+from penstock.model.counts import Counts
+from penstock.simulate.datasync import Server
+from penstock.simulate.keys import Span
+
+
+@dataclass(slots=True)
+class Impatient(Telemetry):
+    """Asks for a stop as soon as so many blocks were written."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    after_blocks: int = 1
+
+    def stored(self, worker: Worker, counts: Counts, total: Counts) -> None:
+        """One block more."""
+        Telemetry.stored(self, worker, counts, total)
+        if self.counters["blocks_written_total"] >= self.after_blocks:
+            self.stop.set()
+
+
+@dataclass(slots=True)
+class Bench:
+    """A database, and what the last run into it told."""
+
+    url: str
+    telemetry: Telemetry = field(default_factory=Telemetry)
+
+    async def run(self, server: Server, settings: ExtractSettings, *, key: str | None = None) -> Extraction:
+        """Extract what the server has; a new run each time."""
+        self.telemetry = Telemetry()
+        return await job.extract(settings, Address(server.url, key or server.api_key), self._dial, self.telemetry, asyncio.Event())
+
+    async def run_until(self, blocks: int, server: Server, settings: ExtractSettings) -> Extraction:
+        """The same, stopped on request after so many blocks."""
+        self.telemetry = telemetry = Impatient(after_blocks=blocks)
+        return await job.extract(settings, Address(server.url, server.api_key), self._dial, telemetry, telemetry.stop)
+
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Ask the database."""
+        async with self.connection() as connection:
+            return await connection.fetch(sql, *arguments)
+
+    async def execute(self, sql: str) -> None:
+        """Change the database, which must have had something to change."""
+        async with self.connection() as connection:
+            status = await connection.execute(sql)
+        assert not status.endswith(" 0"), status
+
+    async def ids(self) -> set[UUID]:
+        """Ids in the table."""
+        return {row["id"] for row in await self.fetch("select id from ingested_events")}
+
+    async def dead(self) -> Counter[bytes]:
+        """The dead letters, as received."""
+        return Counter(row["raw"] for row in await self.fetch("select raw from penstock.dead_letters"))
+
+    async def history(self) -> list[tuple[str, str]]:
+        """State and message of each run, the first one first."""
+        return [(row["state"], row["message"]) for row in await self.fetch("select state, message from penstock.runs order by fence")]
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection of our own."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _dial(self) -> str:
+        return self.url
+
+
+def good_ids(server: Server) -> set[UUID]:
+    """Ids of the events that can be stored."""
+    dataset = server.dataset
+    everything, refused = ({UUID(bytes=one.tobytes()) for one in ids} for ids in (dataset.ids(), dataset.refused_ids()))
+    return everything - refused
+
+
+def bad_raws(server: Server) -> Counter[bytes]:
+    """The events that cannot, as the API writes them."""
+    span = Span(server.dataset.reserve, len(server.dataset.keys))
+    text, undecodable = server.dataset.text(span), server.dataset.undecodable(span)
+    return Counter(bytes(text.rows(row, row + 1)) for row in range(len(span)) if undecodable[row])

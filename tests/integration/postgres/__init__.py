@@ -1,0 +1,1 @@
+"""PostgreSQL, the real one."""
