@@ -101,7 +101,7 @@ async def a_swapped_row_at_a_seam_voids_the_proof(url: str) -> None:
     async with scenario.api() as server:
         first = await _extracted(scenario, server)
         assert first.proof is not None
-        beside = f"(select min(occurred_at) from ingested_events where occurred_at > to_timestamp({first.proof.seams[0].at} / 1000.0))"
+        beside = f"(select min(occurred_at) from ingested_events where occurred_at > to_timestamp({first.proof.parts[0].low} / 1000.0))"
         await scenario.fetch(f"update ingested_events set id = gen_random_uuid() where occurred_at = {beside} returning id")
         _fails(await _extracted(scenario, server))
 

@@ -81,8 +81,8 @@ def _everything_on_a_page_is_mine(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_doubts(patch: pytest.MonkeyPatch) -> None:
-    async def sure(self: Any, page: Any, place: Any, high: Any, end: Any) -> stretch.Share:  # noqa: ANN401
-        del self
+    async def sure(self: Any, page: Any, place: Any, high: Any, end: Any, beyond: Any) -> stretch.Share:  # noqa: ANN401
+        del self, beyond
         return stretch.share(page, place, high, end)
 
     patch.setattr(source.EventSource, "_share", sure)

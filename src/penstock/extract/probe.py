@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.extract import stretch
 from penstock.extract.events import Page
@@ -26,11 +26,15 @@ class NothingToRead(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Newest millisecond with an event, a millisecond at or below which (nearly) nothing lies, and the total the API stated with it."""
+    """Newest millisecond with an event, a millisecond at or below which (nearly) nothing lies, and the total the API stated with it.
+
+    `newest_rows` good events of the newest millisecond are in that total, None where that could not be counted: later ones may join them.
+    """
 
     newest: int
     oldest: int
     total: int | None
+    newest_rows: int | None = None
 
 
 async def find_range(look: Look) -> Range:
@@ -43,21 +47,23 @@ async def find_range(look: Look) -> Range:
     stamps = [] if first is None else _known(first)
     if first is None or not stamps:
         raise NothingToRead
-    newest, total = await _newest(look, first)
+    newest = await _newest(look, first)
     if not first.paging.has_more:
-        return Range(newest, stamps[-1] - 1, total)
-    guess = newest - (newest - stamps[-1] + 1) * (total or 10 * len(first)) // len(first)
-    return Range(newest, await _oldest(look, newest, stamps[-1], guess), total)
+        return replace(newest, oldest=stamps[-1] - 1)
+    guess = newest.newest - (newest.newest - stamps[-1] + 1) * (newest.total or 10 * len(first)) // len(first)
+    return replace(newest, oldest=await _oldest(look, newest.newest, stamps[-1], guess))
 
 
-async def _newest(look: Look, first: Page) -> tuple[int, int | None]:
-    """Time of the newest event, and the total with it; if its timestamp cannot be read, the cursor of a page of it alone says the time."""
+async def _newest(look: Look, first: Page) -> Range:
+    """The newest event and the total with it; if its timestamp cannot be read, the cursor of a page of it alone says when it was."""
     if first.ts[0] != UNKNOWN:
-        return int(first.ts[0]), first.paging.total
+        newest = int(first.ts[0])
+        counted = _known(first)[-1] < newest or not first.paging.has_more
+        return Range(newest, newest, first.paging.total, int((first.ts[first.places] == newest).sum()) if counted else None)
     alone = await look(None, 1)
     if alone is None or not (stamps := _known(alone)):
         raise NothingToRead("the newest event's timestamp cannot be read, and no cursor says it")
-    return stamps[0], alone.paging.total
+    return Range(stamps[0], stamps[0], alone.paging.total)
 
 
 async def _oldest(look: Look, newest: int, seen: int, guess: int) -> int:

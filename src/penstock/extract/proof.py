@@ -55,11 +55,16 @@ class Seam:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found, and what follows from it; `outside` are rows of the table that lie in no stored stretch."""
+    """What was found, and what follows from it.
+
+    `late` events joined the newest millisecond of the scope after it was frozen: they are in it, and not in the `total` that was stated
+    with it. `outside` are rows of the table that lie in no stored stretch.
+    """
 
     source: str
     total: int | None
     later_total: int | None
+    late: int
     gaps: int
     outside: int
     parts: tuple[Part, ...]
@@ -73,12 +78,14 @@ class Proof:
     @property
     def faults(self) -> list[str]:
         """What speaks against completeness, in sentences."""
-        sums = self.sums
+        accounted = self.sums.stored + self.sums.refused
         found = [f"{self.gaps} stretches are not stored"] if self.gaps else []
         found += [f"{self.outside:,} rows of the table are of none of these stretches"] if self.outside else []
         found += [f"{part.low} to {part.high}: {part}" for part in self.parts if not part.holds]
-        if self.total is not None and sums.stored + sums.refused != self.total:
-            found.append(f"{sums.stored + sums.refused:,} events are accounted for, the API stated {self.total:,}")
+        if self.total is not None and sums.stored + sums.refused != self.total + self.late:
+            found.append(
+                f"{sums.stored + sums.refused:,} events are accounted for, the API stated {self.total:,}, {self.late:,} came later"
+            )
         return found + [
             f"at {seam.at} the API has {seam.newer} before {seam.older}, the table has not" for seam in self.seams if not seam.holds
         ]
@@ -91,7 +98,7 @@ class Proof:
     @property
     def newer(self) -> int:
         """Events that came after the scope was frozen; the next extraction's business."""
-        return max(0, (self.later_total or 0) - (self.total or 0)) if self.total is not None else 0
+        return max(0, (self.later_total or 0) - self.total - self.late) if self.total is not None else 0
 
     def as_json(self) -> dict[str, object]:
         """As it is printed with --json and kept with the run."""
@@ -110,7 +117,16 @@ async def prove(done: Progress, source: EventSource, census: Census, pipeline: s
     if source.latest_total is None:
         await source.look(None, 1)
     parts = tuple(_part(interval, one) for interval, one in zip(intervals, found, strict=True))
-    return Proof(source.epoch, source.total, source.latest_total, gaps, outside, parts, seams)
+    return Proof(source.epoch, source.total, source.latest_total, await _late(done, census), gaps, outside, parts, seams)
+
+
+async def _late(done: Progress, census: Census) -> int:
+    """How many more rows the newest millisecond of the scope holds than when it was frozen, as far as they were counted then."""
+    facts = done.scope.facts if done.scope else {}
+    if "newest_rows" not in facts:
+        return 0
+    newest = int(facts["newest_ms"])
+    return max(0, len((await census.at([newest]))[newest]) - int(facts["newest_rows"]))
 
 
 def _edges(interval: Interval) -> tuple[int, int]:

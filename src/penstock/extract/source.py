@@ -71,7 +71,10 @@ class EventSource:
     async def _freeze(self) -> Scope:
         found = await find_range(self.look)
         span = Span(Frontier(found.newest).position(self.epoch), Frontier(OLDEST).position(self.epoch))
-        return Scope(span, found.total, {"newest_ms": found.newest, "oldest_ms": found.oldest})
+        facts = {"newest_ms": found.newest, "oldest_ms": found.oldest}
+        if found.newest_rows is not None:
+            facts["newest_rows"] = found.newest_rows
+        return Scope(span, found.total, facts)
 
     async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
         """A batch for each page, the last one cut at the partition's end."""

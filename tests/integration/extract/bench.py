@@ -56,7 +56,8 @@ class Bench:
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Ask the database."""
         async with self.connection() as connection:
-            return await connection.fetch(sql, *arguments)
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+        return rows
 
     async def execute(self, sql: str) -> None:
         """Change the database, which must have had something to change."""

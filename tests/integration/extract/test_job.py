@@ -26,7 +26,7 @@ SETTINGS = ExtractSettings(partition_count=4, batch_size=300)
 
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_exactly_the_right_rows(bench: Bench, profile: str) -> None:
-    """Under every fault profile the table has every event that can be stored, once; the others are dead letters, as received, with reasons."""
+    """Under every fault profile the table has every event that can be stored, once; the others are dead letters, as received."""
     faults = replace(PROFILES[profile], slow_s=0.0, burst_429=0.0)
     async with running(replace(API, faults=faults, undecodable=0.005, omit_cursor=0.1, timestamps="all")) as server:
         extraction = await bench.run(server, SETTINGS)
@@ -112,13 +112,15 @@ async def test_served_once(bench: Bench) -> None:
 
 
 async def test_live_events(bench: Bench) -> None:
-    """Events that come in the meantime are told of, and left to another time; the proof is of what there was at the beginning."""
-    async with running(replace(API, live_per_s=2_000.0)) as server:
+    """Events that come in the meantime are told of, and left to another time; those that join the newest millisecond are taken along."""
+    async with running(replace(API, live_per_s=20_000.0)) as server:
         extraction = await bench.run(server, SETTINGS)
 
     proof = extraction.proof
     assert proof is not None
-    assert (proof.complete, proof.total) == (True, len(await bench.ids()))
+    assert proof.total is not None
+    assert proof.faults == []
+    assert proof.total + proof.late == len(await bench.ids())
     assert proof.newer > 0
 
 
@@ -187,7 +189,7 @@ async def test_a_table_of_another_shape(bench: Bench, sql: str, error: type[Pens
 
 
 async def test_a_wrong_key(bench: Bench) -> None:
-    """A key that the API rejects ends the run with exit code 2; the right one afterwards is another source, in a table that is still empty."""
+    """A key that the API rejects ends the run with exit code 2; nothing was made of it."""
     async with running(API) as server:
         with pytest.raises(KeyRejected) as caught:
             await bench.run(server, SETTINGS, key="wrong")
@@ -217,4 +219,4 @@ async def test_the_same_id_twice(bench: Bench) -> None:
     dead = await bench.dead()
     assert Counter(raw[7:43] for raw in dead) == Counter([str(missing[0]).encode()])
     assert (await bench.fetch("select reason from penstock.dead_letters"))[0]["reason"] == "another row with this key is stored already"
-    assert extraction.outcome.state in {"completed with rejected rows", "failed"}
+    assert extraction.outcome.state == "completed with rejected rows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ def block(rows: Sequence[Row], at: int, cuts: Sequence[int] = ()) -> Block:
             records.place(at + low),
             records.place(at + high),
         )
-        for low, high in zip(ends, ends[1:], strict=False)
+        for low, high in pairwise(ends)
     ]
     return Block(BlockId(records.place(0), records.place(at), records.place(at + len(rows))), tuple(batches))
 

@@ -13,7 +13,7 @@ from penstock.model.counts import Counts
 UPPER = Part(low=50, high=100, received=10, stored=9, duplicate=0, refused=1, in_table=9)
 LOWER = Part(low=0, high=50, received=5, stored=5, duplicate=0, refused=0, in_table=5)
 SEAM = Seam(50, "51 a", "49 b", holds=True)
-PROOF = Proof("host", total=15, later_total=17, gaps=0, outside=0, parts=(UPPER, LOWER), seams=(SEAM,))
+PROOF = Proof("host", total=15, later_total=17, late=0, gaps=0, outside=0, parts=(UPPER, LOWER), seams=(SEAM,))
 
 
 def test_complete() -> None:
@@ -42,6 +42,14 @@ def test_not_complete(proof: Proof, said: str) -> None:
     """Each thing that speaks against it is said, and the proof fails by it alone."""
     assert not proof.complete
     assert said in proof.faults[0]
+
+
+def test_late_events() -> None:
+    """Events that joined the newest millisecond later are expected on top of the total, no more and no fewer, and are not newer."""
+    proofs = [replace(PROOF, total=13, late=late) for late in (1, 2, 3)]
+
+    assert [proof.complete for proof in proofs] == [False, True, False]
+    assert proofs[1].newer == 2
 
 
 def test_compensating_faults() -> None:
