@@ -71,17 +71,24 @@ class Voyage:
     launched: Callable[[], tuple[Destination, Holder]]
 
     async def complete(self, bench: DestinationBench) -> Progress:
-        """Go on until everything is carried."""
-        while True:
-            self.fate.stop = asyncio.Event()
-            self.fate.run = asyncio.create_task(self._run())
-            try:
-                done = await self.fate.run
-            except (Killed, Transient, asyncio.CancelledError):
-                await bench.crash()
-            else:
-                if not self.fate.stop.is_set():
-                    return done
+        """Go on until everything is carried; a voyage without end is a failure."""
+        async with asyncio.timeout(60):
+            while (done := await self._leg(bench)) is None:
+                pass
+        return done
+
+    async def _leg(self, bench: DestinationBench) -> Progress | None:
+        """One run, from its beginning to its end or to its death."""
+        self.fate.stop = asyncio.Event()
+        self.fate.run = asyncio.create_task(self._run())
+        try:
+            done = await self.fate.run
+        except (Killed, Transient, asyncio.CancelledError):
+            if out_of_time():
+                raise
+            await bench.crash()
+            return None
+        return None if self.fate.stop.is_set() else done
 
     async def _run(self) -> Progress:
         destination, holder = self.launched()
@@ -96,6 +103,12 @@ class Voyage:
         done = await Transfer(run, self.cargo.source, destination, settings, Telemetry(), self.fate.stop).carry()
         await destination.end(run, Outcome("completed", ""))
         return done
+
+
+def out_of_time() -> bool:
+    """Whether it is the test that was cancelled, and not the run."""
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())
 
 
 async def assert_arrived(cargo: Cargo, done: Progress, bench: DestinationBench, pipeline: Pipeline) -> None:

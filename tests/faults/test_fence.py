@@ -20,7 +20,11 @@ TTL_S = 2.0
 def environment(database_url: str, seed: int) -> Iterator[dict[str, str]]:
     """A slow API and a database of its own."""
     with simulator("--events=20000", f"--seed={seed}", "--latency=0.05") as api:
-        yield os.environ | api | {"DATABASE_URL": database_url, "BATCH_SIZE": "100", "LEASE_SECONDS": str(TTL_S), "PORT": "0"}
+        yield (
+            os.environ
+            | api
+            | {"DATABASE_URL": database_url, "BATCH_SIZE": "100", "PENSTOCK_LEASE_SECONDS": str(TTL_S), "PENSTOCK_PORT": "0"}
+        )
 
 
 def test_a_paused_run_writes_nothing_after_its_successor_took_over(environment: dict[str, str]) -> None:

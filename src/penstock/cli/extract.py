@@ -27,8 +27,8 @@ FLAGS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags; each one also is a variable of the environment and of `.env`, in capitals."""
     parser.epilog = (
-        "Each flag with a value may be given as an environment variable or in .env instead, such as BATCH_SIZE=1000;"
-        " the key of the API only so, as TARGET_API_KEY. Flags win over the environment, that over the file."
+        "Settings may also stand in the environment or in .env, such as BATCH_SIZE=1000 or PENSTOCK_TABLE=mine, and flags win over them."
+        "\nThe key of the API is given only so, as TARGET_API_KEY."
     )
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)

@@ -39,13 +39,15 @@ def gather(
 ) -> dict[str, Given]:
     """What is given for the fields of the dataclass `kind`: a field `batch_size` is `--batch-size` or `BATCH_SIZE`. Empty is not given.
 
+    A field's metadata `variable` may give its variable another form, such as `PENSTOCK_{}`.
+
     Raises:
         FaultySettings: for lines of the file that are no assignments.
     """
     filed = {} if env_file is None else dict(_read(env_file))
     found: dict[str, Given] = {}
     for field in fields(kind):
-        name = field.name.upper()
+        name = field.metadata.get("variable", "{}").format(field.name.upper())
         if (flag := flags.get(field.name)) is not None:
             found[field.name] = Given(flag, f"--{field.name.replace('_', '-')}")
         elif environ.get(name):

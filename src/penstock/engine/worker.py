@@ -49,60 +49,82 @@ async def work(errand: Errand, todo: deque[Partition], worker: Worker) -> None:
     while todo and not errand.stop.is_set():
         partition = todo.popleft()
         worker.partition = partition.number
-        await _carry(errand, partition, worker)
+        await _Carriage(errand, partition, worker, asyncio.Queue(errand.waiting_batches)).carry()
     worker.state, worker.partition = "stopped" if errand.stop.is_set() else "idle", None
 
 
-async def _carry(errand: Errand, partition: Partition, worker: Worker) -> None:
-    waiting: asyncio.Queue[Batch | None] = asyncio.Queue(errand.waiting_batches)
-    async with asyncio.TaskGroup() as pair:
-        pair.create_task(_read(errand, partition, waiting))
-        pair.create_task(_write(errand, partition, waiting, worker))
+@dataclass(frozen=True, slots=True)
+class _Carriage:
+    """One partition on its way: read at one end of a short queue, written at the other."""
 
+    errand: Errand
+    partition: Partition
+    worker: Worker
+    waiting: asyncio.Queue[Batch | None]
 
-async def _read(errand: Errand, partition: Partition, waiting: asyncio.Queue[Batch | None]) -> None:
-    """Put batches where the writer finds them; a stop leaves what is there to be written."""
-    at = partition.start
-    async with aclosing(errand.source.read(partition)) as batches:
-        while (batch := await unless(errand.stop, _next(batches))) is not None:
-            if batch.after != at:
-                raise SourceOutOfStep(f"partition {partition.number}: a batch starts at {batch.after}, the last one ended at {at}")
-            at = batch.upto
-            await waiting.put(batch)
-    if at != partition.end and not errand.stop.is_set():
-        raise SourceOutOfStep(f"partition {partition.number}: it ends at {partition.end}, the source stopped at {at}")
-    await waiting.put(None)
+    async def carry(self) -> None:
+        async with asyncio.TaskGroup() as pair:
+            pair.create_task(self._read())
+            pair.create_task(self._write())
+
+    async def _read(self) -> None:
+        """Put batches where the writer finds them; a stop leaves what is there to be written."""
+        at = self.partition.start
+        async with aclosing(self.errand.source.read(self.partition)) as batches:
+            while (upto := await self._read_one(batches, at)) is not None:
+                at = upto
+        if at != self.partition.end and not self.errand.stop.is_set():
+            raise SourceOutOfStep(f"partition {self.partition.number}: it ends at {self.partition.end}, the source stopped at {at}")
+        await self.waiting.put(None)
+
+    async def _read_one(self, batches: AsyncGenerator[Batch, None], at: Position) -> Position | None:
+        """Where the next batch ends, once it waits to be written; None when there is none. Nothing of it is held after that."""
+        batch = await unless(self.errand.stop, _next(batches))
+        if batch is None:
+            return None
+        if batch.after != at:
+            raise SourceOutOfStep(f"partition {self.partition.number}: a batch starts at {batch.after}, the last one ended at {at}")
+        await self.waiting.put(batch)
+        return batch.upto
+
+    async def _write(self) -> None:
+        at: Position | None = self.partition.start
+        while at is not None:
+            self.worker.state = "reading"
+            at = await self._write_one(at)
+
+    async def _write_one(self, at: Position) -> Position | None:
+        """Where the next block ends, once it is written; None when there is none. Nothing of it is held after that."""
+        errand, first = self.errand, await self.waiting.get()
+        if first is None:
+            return None
+        async with errand.slots:
+            rows = errand.limits.rows - first.rows.num_rows
+            batches = (first, *await _gather(self.waiting, rows, whole=errand.again))
+            if errand.again and batches[-1].upto != self.partition.end:
+                return None
+            block = Block(BlockId(errand.strands[self.partition.start], at, batches[-1].upto), batches, again=errand.again)
+            errand.ledger.admit(self.partition.number, block)
+            self.worker.state = "writing"
+            receipt = await errand.writer.write(block)
+        check(block, receipt)
+        counted = errand.ledger.add(self.partition.number, block, receipt)
+        errand.telemetry.stored(self.worker, counted, errand.ledger.total)
+        return block.id.upto
 
 
 async def _next(batches: AsyncGenerator[Batch, None]) -> Batch | None:
     return await anext(batches, None)
 
 
-async def _write(errand: Errand, partition: Partition, waiting: asyncio.Queue[Batch | None], worker: Worker) -> None:
-    at = partition.start
-    worker.state = "reading"
-    while batches := await _gather(waiting, errand.limits, whole=errand.again):
-        if errand.again and batches[-1].upto != partition.end:
-            return
-        block = Block(BlockId(errand.strands[partition.start], at, batches[-1].upto), tuple(batches), again=errand.again)
-        errand.ledger.admit(partition.number, block)
-        async with errand.slots:
-            worker.state = "writing"
-            receipt = await errand.writer.write(block)
-        check(block, receipt)
-        counted = errand.ledger.add(partition.number, block, receipt)
-        errand.telemetry.stored(worker, counted, errand.ledger.total)
-        at, worker.state = block.id.upto, "reading"
-
-
-async def _gather(waiting: asyncio.Queue[Batch | None], limits: BlockLimits, *, whole: bool) -> list[Batch]:
-    """The next batches to write together: what is waiting now, within the limits, or everything up to the end when `whole`."""
+async def _gather(waiting: asyncio.Queue[Batch | None], rows: int, *, whole: bool) -> list[Batch]:
+    """What else is waiting now to be written together, up to `rows` rows and the batch that reaches them, or all to come when `whole`."""
     batches: list[Batch] = []
-    while whole or not batches or (not waiting.empty() and sum(batch.rows.num_rows for batch in batches) < limits.rows):
+    while whole or (rows > 0 and not waiting.empty()):
         batch = await waiting.get()
         if batch is None:
-            if batches:
-                waiting.put_nowait(None)
+            waiting.put_nowait(None)
             break
         batches.append(batch)
+        rows -= batch.rows.num_rows
     return batches

@@ -82,10 +82,8 @@ class Proof:
         found = [f"{self.gaps} stretches are not stored"] if self.gaps else []
         found += [f"{self.outside:,} rows of the table are of none of these stretches"] if self.outside else []
         found += [f"{part.low} to {part.high}: {part}" for part in self.parts if not part.holds]
-        if self.total is not None and sums.stored + sums.refused != self.total + self.late:
-            found.append(
-                f"{sums.stored + sums.refused:,} events are accounted for, the API stated {self.total:,}, {self.late:,} came later"
-            )
+        if self.total is not None and accounted != self.total + self.late:
+            found.append(f"{accounted:,} events are accounted for, the API stated {self.total:,}, {self.late:,} came later")
         return found + [
             f"at {seam.at} the API has {seam.newer} before {seam.older}, the table has not" for seam in self.seams if not seam.holds
         ]

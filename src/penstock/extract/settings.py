@@ -11,6 +11,9 @@ from annotated_types import Ge, Gt, Le
 
 from penstock.model.errors import Misconfigured
 
+OURS = {"variable": "PENSTOCK_{}"}
+"""Settings that 004 does not name carry our name in the environment, where a PORT or a TABLE may mean something else."""
+
 
 class IncompleteApi(Misconfigured):
     """Only one of API_BASE_URL and TARGET_API_KEY is set."""
@@ -32,7 +35,7 @@ class TwoSources(Misconfigured):
 
 @dataclass(frozen=True, slots=True)
 class ExtractSettings:
-    """Each field is a flag of `penstock extract`, a variable of the environment and a line of `.env`."""
+    """Each field is a flag of `penstock extract`, a variable of the environment and a line of `.env`; the names of 004 come first."""
 
     target_api_key: str | None = field(default=None, repr=False)
     api_base_url: str | None = None
@@ -40,12 +43,12 @@ class ExtractSettings:
     partition_count: Annotated[int, Ge(1), Le(1_000)] = 8
     batch_size: Annotated[int, Ge(1), Le(5_000)] = 5_000
     pg_sync_commit: Literal["off", "on"] = "off"
-    max_refused_percent: Annotated[float, Ge(0), Le(100)] = 1.0
-    table: str = "ingested_events"
-    events: Annotated[int, Ge(1)] = 3_000_000
-    port: Annotated[int, Ge(0), Le(65_535)] = 8_080
-    stall_minutes: Annotated[float, Gt(0)] = 15.0
-    lease_seconds: Annotated[float, Gt(0)] = 30.0
+    max_refused_percent: Annotated[float, Ge(0), Le(100)] = field(default=1.0, metadata=OURS)
+    table: str = field(default="ingested_events", metadata=OURS)
+    events: Annotated[int, Ge(1)] = field(default=3_000_000, metadata=OURS)
+    port: Annotated[int, Ge(0), Le(65_535)] = field(default=8_080, metadata=OURS)
+    stall_minutes: Annotated[float, Gt(0)] = field(default=15.0, metadata=OURS)
+    lease_seconds: Annotated[float, Gt(0)] = field(default=30.0, metadata=OURS)
 
     @property
     def real_api(self) -> bool:

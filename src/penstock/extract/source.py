@@ -88,7 +88,10 @@ class EventSource:
             if place.ts > start.ts:
                 continue
             upto = place.position(self.epoch)
-            yield _nothing(after, upto) if page is None or part is None else _batch(page, part, after, upto)
+            batch = _nothing(after, upto) if page is None or part is None else _batch(page, part, after, upto)
+            page = part = None  # while the batch waits to be written, its page need not be held, and afterwards nor need the batch
+            yield batch
+            del batch
             after = upto
 
     async def look(self, place: Frontier | None, limit: int) -> Page | None:
@@ -107,12 +110,15 @@ class EventSource:
             raise PageOutOfStep(f"{'the newest page' if place is None else f'the page after {place}'}: {error.detail}") from error
 
     async def page_after(self, place: Frontier, limit: int) -> Page | None:
-        """The page after `place`, to be gone on from; one without a cursor is asked for again up to its last event that can be read."""
+        """The page after `place`, to be gone on from.
+
+        One without a cursor is asked for again up to its last event that can be read, or longer where it has none.
+        """
         page = await self.look(place, limit)
         if page is not None and page.paging.has_more and page.paging.cursor is None:
             self.api.counters.add("cursors_missing_total")
-            if 0 < (readable := stretch.readable(page)) < len(page):
-                return await self.look(place, readable)
+            if (readable := stretch.readable(page)) < len(page):
+                return await self.look(place, readable or self.page_limit)
         return page
 
     async def _checked(self, place: Frontier | None, limit: int) -> Page | None:

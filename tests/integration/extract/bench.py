@@ -12,14 +12,23 @@ from uuid import UUID
 
 import asyncpg
 
+from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry, Worker
 from penstock.extract import job
-from penstock.extract.api import Address
+from penstock.extract.api import Address, EventsApi
 from penstock.extract.job import Extraction
+from penstock.extract.proof import Proof, prove
 from penstock.extract.settings import ExtractSettings
+from penstock.extract.source import EventSource
 from penstock.model.counts import Counts
+from penstock.model.metrics import Counters
+from penstock.ports.checkpoints import Pipeline, Run
+from penstock.ports.source import Progress
 from penstock.simulate.datasync import Server
 from penstock.simulate.keys import Span
+from penstock.stores.postgres.census import Census
+from penstock.stores.postgres.checkpoints import PostgresCheckpoints
+from penstock.stores.postgres.connections import Connections
 
 
 @dataclass(slots=True)
@@ -46,12 +55,32 @@ class Bench:
     async def run(self, server: Server, settings: ExtractSettings, *, key: str | None = None) -> Extraction:
         """Extract what the server has; a new run each time."""
         self.telemetry = Telemetry()
-        return await job.extract(settings, Address(server.url, key or server.api_key), self._dial, self.telemetry, asyncio.Event())
+        return await job.extract(settings, Address(server.url, key or server.api_key), self.dial, self.telemetry, asyncio.Event())
 
     async def run_until(self, blocks: int, server: Server, settings: ExtractSettings) -> Extraction:
         """The same, stopped on request after so many blocks."""
         self.telemetry = telemetry = Impatient(after_blocks=blocks)
-        return await job.extract(settings, Address(server.url, server.api_key), self._dial, telemetry, telemetry.stop)
+        return await job.extract(settings, Address(server.url, server.api_key), self.dial, telemetry, telemetry.stop)
+
+    async def progress(self) -> Progress:
+        """What is stored of the pipeline, and its scope."""
+        connections = Connections(self.dial, this_process())
+        try:
+            (kept,) = await self.fetch("select name, source, fence from penstock.pipelines")
+            run = Run(Pipeline(kept["name"], kept["source"]), kept["fence"], this_process())
+            return await PostgresCheckpoints(connections).progress(run)
+        finally:
+            connections.close()
+
+    async def prove(self, server: Server, done: Progress) -> Proof:
+        """A proof of any progress."""
+        connections = Connections(self.dial, this_process())
+        try:
+            async with EventsApi.connected(Address(server.url, server.api_key), Counters.zero(), 1) as api:
+                census = Census(connections, "ingested_events", job.KEY, job.TIME)
+                return await prove(done, EventSource(api, "epoch", total=server.settings.events), census, "extract/ingested_events")
+        finally:
+            connections.close()
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Ask the database."""
@@ -64,6 +93,20 @@ class Bench:
         async with self.connection() as connection:
             status = await connection.execute(sql)
         assert not status.endswith(" 0"), status
+
+    async def remember(self) -> None:
+        """Keep rows, coverage and total as they are now."""
+        await self.execute("create table kept_rows as table ingested_events")
+        await self.execute("create table kept_coverage as table penstock.coverage")
+        await self.execute("create table kept_total as select scope_rows from penstock.pipelines")
+
+    async def restore(self) -> None:
+        """Put back what was kept."""
+        async with self.connection() as connection:
+            await connection.execute("truncate ingested_events, penstock.coverage")
+            await connection.execute("insert into ingested_events table kept_rows")
+            await connection.execute("insert into penstock.coverage table kept_coverage")
+            await connection.execute("update penstock.pipelines set scope_rows = (select scope_rows from kept_total)")
 
     async def ids(self) -> set[UUID]:
         """Ids in the table."""
@@ -86,7 +129,8 @@ class Bench:
         finally:
             await connection.close()
 
-    async def _dial(self) -> str:
+    async def dial(self) -> str:
+        """Where the database is."""
         return self.url
 
 

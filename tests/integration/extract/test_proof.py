@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from penstock.engine.lease import this_process
+from penstock.engine.telemetry import Telemetry
+from penstock.extract import job
+from penstock.extract.api import Address, EventsApi
 from penstock.extract.job import Extraction
-from penstock.extract.proof import Proof, prove
+from penstock.extract.proof import Proof
 from penstock.extract.settings import ExtractSettings
-from penstock.extract.source import EventSource, TotalShrank
-from penstock.extract.timestamps import LATEST
-from penstock.model.coverage import Interval, Span
-from penstock.ports.checkpoints import Pipeline, Run
-from penstock.ports.source import Progress, Scope
-from penstock.simulate.datasync import Server, running
+from penstock.extract.source import TotalShrank
+from penstock.extract.timestamps import EARLIEST, LATEST
+from penstock.simulate.datasync import Clock, Server, running
 from penstock.simulate.settings import DataSyncSettings
-from penstock.stores.postgres.census import Census
-from penstock.stores.postgres.checkpoints import PostgresCheckpoints
-from penstock.stores.postgres.connections import Connections
-from penstock.stores.postgres.destination import PostgresDestination
-from penstock.stores.postgres.table import Table
 from tests.unit.extract.keyset import BASE, Keyset, Told, told
 
 from .bench import Bench, good_ids
@@ -35,17 +33,22 @@ MILLISECONDS = 1 / 86_400_000
 OLDEST_ROW = "(select id from ingested_events order by occurred_at limit 1)"
 NEWEST_ROW = "(select id from ingested_events order by occurred_at desc limit 1)"
 ANY_ROW = "(select id from ingested_events order by occurred_at offset 250 limit 1)"
-COPY_OF = "select gen_random_uuid(), {when}, type, name, session_id, user_id, event from ingested_events where id = {row}"
 ANY_STRETCH = "ctid = (select ctid from penstock.coverage order by strand limit 1)"
-THE_SEAM = "(select max(occurred_at) from ingested_events where occurred_at < (select max(occurred_at) from ingested_events) - interval '8 hours')"
+
+
+def one_more(row: str, distance: str) -> str:
+    """SQL that puts a copy of a row, with an id of its own, a distance in time away from it."""
+    columns = "gen_random_uuid(), occurred_at + interval '" + distance + "', type, name, session_id, user_id, event"
+    return f"insert into ingested_events select {columns} from ingested_events where id = {row}"
+
 
 LIES = {
     "a row is missing": f"delete from ingested_events where id = {ANY_ROW}",
     "the newest row is missing": f"delete from ingested_events where id = {NEWEST_ROW}",
     "the oldest row is missing": f"delete from ingested_events where id = {OLDEST_ROW}",
-    "a row was added": f"insert into ingested_events {COPY_OF.format(when='occurred_at', row=ANY_ROW)}",
-    "a newer row was added": f"insert into ingested_events {COPY_OF.format(when="occurred_at + interval '1 day'", row=NEWEST_ROW)}",
-    "an older row was added": f"insert into ingested_events {COPY_OF.format(when="occurred_at - interval '1 day'", row=OLDEST_ROW)}",
+    "a row was added": one_more(ANY_ROW, "0"),
+    "a newer row was added": one_more(NEWEST_ROW, "1 day"),
+    "an older row was added": one_more(OLDEST_ROW, "-1 day"),
     "a row was moved": f"update ingested_events set occurred_at = occurred_at + interval '9 hours' where id = {OLDEST_ROW}",
     "more was stored than counted": f"update penstock.coverage set stored = stored - 1 where {ANY_STRETCH}",
     "less was stored than counted": f"update penstock.coverage set stored = stored + 1, received = received + 1 where {ANY_STRETCH}",
@@ -54,8 +57,12 @@ LIES = {
     "a stored row was called a duplicate": f"update penstock.coverage set duplicate = 1, stored = stored - 1 where {ANY_STRETCH}",
     "a duplicate": f"update penstock.coverage set duplicate = 1, received = received + 1 where {ANY_STRETCH}",
     "a total one too small": "update penstock.pipelines set scope_rows = scope_rows - 1",
-    "another row below a seam": f"update ingested_events set id = gen_random_uuid() where occurred_at = {THE_SEAM}",
-    "a row of another time below a seam": f"update ingested_events set occurred_at = occurred_at - interval '1 ms' where occurred_at = {THE_SEAM}",
+}
+SEAM_LIES = {
+    "another row above": "update ingested_events set id = gen_random_uuid() where id = '{newer}'",
+    "another row below": "update ingested_events set id = gen_random_uuid() where id = '{older}'",
+    "a row of another time above": "update ingested_events set occurred_at = occurred_at + interval '1 ms' where id = '{newer}'",
+    "a row of another time below": "update ingested_events set occurred_at = occurred_at - interval '1 ms' where id = '{older}'",
 }
 
 
@@ -85,20 +92,37 @@ async def test_a_clean_run(bench: Bench) -> None:
     assert json.loads(json.dumps(proof.as_json())) == json.loads(json.dumps(extraction.outcome.summary["proof"]))
 
 
-@pytest.mark.parametrize("sql", LIES.values(), ids=LIES)
-async def test_a_lie(bench: Bench, sql: str) -> None:
+async def test_lies(bench: Bench) -> None:
     """Whatever is changed in the table or in what was counted, the next proof fails by it, and the run with it."""
+    outcomes = {}
     async with running(API) as server:
+        await bench.run(server, SETTINGS)
+        await bench.remember()
+        for name, sql in LIES.items():
+            await bench.execute(sql)
+            outcomes[name] = (await bench.run(server, SETTINGS)).outcome
+            await bench.restore()
         honest = await proof_of(bench, server)
-        await bench.execute(sql)
-
-        extraction = await bench.run(server, SETTINGS)
 
     assert honest.complete
-    assert extraction.proof is not None
-    assert extraction.proof.faults
-    assert extraction.outcome.state == "failed"
-    assert extraction.outcome.message.startswith("the proof does not hold: ")
+    assert {name for name, outcome in outcomes.items() if outcome.state != "failed"} == set()
+    assert all(outcome.message.startswith("the proof does not hold: ") for outcome in outcomes.values())
+
+
+async def test_lies_at_a_seam(bench: Bench) -> None:
+    """A row at a seam that is not the API's fails the proof by the seam alone, where all counts still agree."""
+    proofs = {}
+    async with running(API) as server:
+        honest = await proof_of(bench, server)
+        newer, older = (text.partition(" ")[2] for text in (honest.seams[1].newer, honest.seams[1].older))
+        await bench.remember()
+        for name, sql in SEAM_LIES.items():
+            await bench.execute(sql.format(newer=newer, older=older))
+            proofs[name] = await proof_of(bench, server)
+            await bench.restore()
+
+    assert {name: [seam.holds for seam in proof.seams] for name, proof in proofs.items()} == {name: [True, False] for name in SEAM_LIES}
+    assert {len(proof.faults) for proof in proofs.values()} == {1}
 
 
 async def test_a_total_one_too_great(bench: Bench) -> None:
@@ -124,46 +148,41 @@ async def test_a_forgotten_stretch(bench: Bench) -> None:
     assert await bench.ids() == good_ids(server)
 
 
-@pytest.mark.parametrize("missing", [0, 1, 2])
-async def test_a_gap(bench: Bench, missing: int) -> None:
-    """Coverage that does not tile the scope is a fault by itself."""
+async def test_a_gap(bench: Bench) -> None:
+    """Coverage that does not tile the scope is a fault by itself, and so are the rows that it does not speak of."""
     async with running(API) as server:
         await bench.run(server, SETTINGS)
-        connections = Connections(bench._dial, this_process())
-        try:
-            checkpoints = PostgresCheckpoints(connections)
-            (fence,) = (await bench.fetch("select fence, source from penstock.pipelines"))[0][:1]
-            pipeline = (await bench.fetch("select source from penstock.pipelines"))[0]["source"]
-            run = Run(Pipeline("extract/ingested_events", pipeline), fence, this_process())
-            done = await checkpoints.progress(run)
-            holed = replace(done, coverage=done.coverage[:missing] + done.coverage[missing + 1 :])
-        finally:
-            connections.close()
+        done = await bench.progress()
+        holed = [replace(done, coverage=done.coverage[:number] + done.coverage[number + 1 :]) for number in range(3)]
 
-    assert len(holed.coverage) == 2
-    assert done.scope is not None
+        whole, unscoped = await bench.prove(server, done), await bench.prove(server, replace(done, scope=None))
+        proofs = [await bench.prove(server, progress) for progress in holed]
+
+    assert (whole.gaps, whole.complete, unscoped.gaps, unscoped.complete) == (0, True, 1, False)
+    assert [(proof.gaps, proof.complete) for proof in proofs] == [(1, False)] * 3
+    assert [proof.outside for proof in proofs] == [interval.counts.stored for interval in done.coverage]
 
 
 @pytest.mark.parametrize("rule", ["desc", "asc"])
 async def test_seams_in_bursts(bench: Bench, rule: str) -> None:
-    """Seams between milliseconds that each hold many times the events of a page are proven under either tie rule, and lies there noticed."""
-    api = replace(API, events=3_000, days=6 * MILLISECONDS, tie_rule="desc" if rule == "desc" else "asc")
+    """Seams between milliseconds that each hold many times the events of a page are proven under both tie rules; a lie there is noticed."""
+    api = replace(API, events=1_500, days=6 * MILLISECONDS, tie_rule="desc" if rule == "desc" else "asc")
     async with running(api) as server:
         extraction = await bench.run(server, replace(SETTINGS, partition_count=6))
-        await bench.execute(f"update ingested_events set id = gen_random_uuid() where id = {ANY_ROW}")
+        await bench.execute(f"update ingested_events set id = gen_random_uuid() where id = {NEWEST_ROW}")
         again = await bench.run(server, replace(SETTINGS, partition_count=6))
 
     assert extraction.proof is not None
     assert extraction.proof.faults == []
     assert len(at_seams(extraction)) > 3
-    assert at_seams(again).count(False) == 1
+    assert at_seams(again)[0] is False
 
 
 @pytest.mark.parametrize("rule", ["desc", "asc"])
-@pytest.mark.parametrize("undecodable", [0.5, 0.97])
-async def test_refused_at_the_seams(bench: Bench, rule: str, undecodable: float) -> None:
+@pytest.mark.parametrize(("undecodable", "omit_cursor"), [(0.5, 0.2), (0.97, 0.0)])
+async def test_refused_at_the_seams(bench: Bench, rule: str, undecodable: float, omit_cursor: float) -> None:
     """Where refused events lie at the seams, dozens in a row, the proof holds, because they are dead letters; without those it does not."""
-    api = replace(API, undecodable=undecodable, ties=0.5, tie_rule="desc" if rule == "desc" else "asc", omit_cursor=0.1)
+    api = replace(API, undecodable=undecodable, ties=0.5, tie_rule="desc" if rule == "desc" else "asc", omit_cursor=omit_cursor)
     settings = replace(SETTINGS, partition_count=5)
     async with running(api) as server:
         extraction = await bench.run(server, settings)
@@ -179,8 +198,30 @@ async def test_refused_at_the_seams(bench: Bench, rule: str, undecodable: float)
 
 async def test_newer_rows(bench: Bench) -> None:
     """Events that came after the scope are told of by the next proof, and are no fault."""
-    async with running(replace(API, live_per_s=1_000_000.0, live_limit=50)) as server:
-        proof = await proof_of(bench, server)
+    times = [time.time()]
+    async with running(replace(API, live_per_s=1.0), clock=Clock(now=lambda: times[-1])) as server:
+        before = await proof_of(bench, server)
+        times.append(times[0] + 50)
+        after = await proof_of(bench, server)
 
-    assert proof.total is not None
-    assert (proof.faults, proof.total + proof.late + proof.newer) == ([], 650)
+    assert (before.newer, after.newer, after.faults) == (0, 50, [])
+    assert (after.total, after.later_total) == (600, 650)
+
+
+async def test_the_edges_of_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events at the first and the last millisecond that can be stored, and one beyond that, are proven like any others."""
+    edges = [LATEST - BASE, LATEST - BASE, LATEST - BASE - 1, 5, 0, EARLIEST - BASE + 1, EARLIEST - BASE]
+    double = Keyset([Told(LATEST - BASE + 1, 99), *told(edges)])
+
+    @asynccontextmanager
+    async def connected(*_: object) -> AsyncIterator[EventsApi]:
+        yield double.api
+
+    monkeypatch.setattr(EventsApi, "connected", connected)
+
+    extraction = await job.extract(SETTINGS, Address("http://double", "key"), bench.dial, Telemetry(), asyncio.Event())
+
+    assert extraction.proof is not None
+    assert extraction.proof.faults == []
+    assert await bench.ids() == {one.id for one in double.told[1:]}
+    assert await bench.dead() == {double.told[0].raw: 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,11 +38,11 @@ class Dialled:
 
 
 @pytest.fixture
-def dialled(shared_url: str, request: pytest.FixtureRequest) -> Dialled:
+async def dialled(shared_url: str) -> AsyncIterator[Dialled]:
     """Not connected yet."""
     dialled = Dialled([shared_url])
-    request.addfinalizer(dialled.connections.close)
-    return dialled
+    yield dialled
+    dialled.connections.close()
 
 
 async def test_who_ask_at_once_share_a_pool(dialled: Dialled) -> None:
@@ -105,10 +106,13 @@ async def test_an_error_rolls_back(dialled: Dialled) -> None:
     """Nothing of a transaction that failed is there, and its connection is good for the next."""
     await dialled.say("create table if not exists scrap (number int)")
 
-    with pytest.raises(ZeroDivisionError):
+    async def fail() -> None:
         async with dialled.connections.transaction("on") as connection:
             await connection.execute("insert into scrap values (1)")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
 
     assert await dialled.say("select count(*) from scrap") == 0
 

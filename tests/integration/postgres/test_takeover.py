@@ -191,8 +191,11 @@ async def test_a_pipeline_that_was_forgotten_is_lost(bench: PostgresBench, pipel
     run = await bench.runs.begin(pipeline, bench.next_holder())
     await bench.ask("delete from penstock.pipelines where name = $1", pipeline.name)
 
-    for act in (bench.runs.beat(run), bench.runs.progress(run), bench.runs.save(run, records.block(0, 4), Receipt(4))):
-        with pytest.raises(LeaseLost):
-            await act
+    with pytest.raises(LeaseLost):
+        await bench.runs.beat(run)
+    with pytest.raises(LeaseLost):
+        await bench.runs.progress(run)
+    with pytest.raises(LeaseLost):
+        await bench.runs.save(run, records.block(0, 4), Receipt(4))
 
     assert await bench.ask("select from penstock.coverage where pipeline = $1", pipeline.name) == []

@@ -28,6 +28,7 @@ from tests.unit.engine.simulation import (
     StepwiseSource,
     clock,
     failing,
+    in_simulated_time,
     simulated,
     taking,
 )
@@ -165,6 +166,7 @@ def test_a_fatal_failure_decides_beside_passing_ones() -> None:
         simulated(bench.carry)
 
 
+@in_simulated_time
 async def test_a_source_that_leaves_something_out_is_stopped() -> None:
     """A batch that does not start where the last one ended is not stored."""
 
@@ -182,6 +184,7 @@ async def test_a_source_that_leaves_something_out_is_stopped() -> None:
     assert max(bench.sink.inner.rows) <= 2  # type: ignore[type-var, operator]
 
 
+@in_simulated_time
 async def test_a_source_that_ends_early_is_stopped() -> None:
     """A reader that ends before its partition does is a defect, not the end."""
 
@@ -198,6 +201,7 @@ async def test_a_source_that_ends_early_is_stopped() -> None:
         await bench.carry()
 
 
+@in_simulated_time
 async def test_a_new_stretch_begins_at_a_clean_boundary() -> None:
     """Coverage cannot begin inside an order, where positions do not rank: such a partition is not begun."""
 
@@ -215,6 +219,7 @@ async def test_a_new_stretch_begins_at_a_clean_boundary() -> None:
     assert bench.sink.begun == []
 
 
+@in_simulated_time
 async def test_reading_goes_on_inside_an_order() -> None:
     """Where a stretch ends inside an order, the next run makes it longer from exactly there."""
     tied = TiedSource((1, 1, 1, 1, 1, 1, 2, 2), partitions=1, batch_rows=2)
@@ -234,6 +239,7 @@ def intended_blocks(sink: StepwiseSink) -> list[tuple[int, int, bool]]:
 
 
 @pytest.mark.parametrize("delivery", [AtLeastOnce(), Idempotent((), 1e9)])
+@in_simulated_time
 async def test_unanswered_blocks_are_written_again_as_they_were(delivery: AtLeastOnce | Idempotent) -> None:
     """Where rows have no key, blocks that were begun come first, in exactly their old bounds, however the source cuts its batches now."""
     sink = StepwiseSink(delivery=delivery, block=BlockLimits(4))
@@ -254,6 +260,7 @@ async def test_unanswered_blocks_are_written_again_as_they_were(delivery: AtLeas
     assert total(done).stored + total(done).duplicate == 12
 
 
+@in_simulated_time
 async def test_a_block_keeps_its_stretch_when_it_is_written_again() -> None:
     """A block that began a stretch begins it again, also where another stretch has meanwhile come to end there."""
     sink = StepwiseSink(delivery=Idempotent((), 1e9))
@@ -272,6 +279,7 @@ async def test_a_block_keeps_its_stretch_when_it_is_written_again() -> None:
     assert total(done).received == 20
 
 
+@in_simulated_time
 async def test_an_intent_that_nothing_leads_to_is_a_defect() -> None:
     """A run does not go round and round over a block that it can neither write nor forget."""
     bench = Bench(source(), settings=settings())
@@ -283,6 +291,7 @@ async def test_an_intent_that_nothing_leads_to_is_a_defect() -> None:
         await bench.carry()
 
 
+@in_simulated_time
 async def test_a_stop_leaves_a_block_that_was_not_read_whole() -> None:
     """A block has to be written again as a whole: where a stop comes before its end is read, it stays intended."""
     sink = StepwiseSink(delivery=AtLeastOnce())

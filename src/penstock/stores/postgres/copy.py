@@ -67,7 +67,7 @@ def rows(batch: pa.RecordBatch) -> pa.BinaryArray:
 
 
 def wire(rows: pa.BinaryArray) -> Iterator[memoryview]:
-    """Rows as pieces to be sent, without signature and trailer; rows of several batches may follow each other within one COPY."""
+    """Rows as pieces to be sent, between signature and trailer."""
     ends = np.frombuffer(rows.buffers()[1], np.int32)[rows.offset : rows.offset + len(rows) + 1]
     data = memoryview(rows.buffers()[2] or b"")
     for start in range(int(ends[0]), int(ends[-1]), PIECE_BYTES):

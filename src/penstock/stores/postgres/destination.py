@@ -36,7 +36,7 @@ class PostgresDestination:
     checkpoints: PostgresCheckpoints
     sync_commit: SyncCommit = "off"
     in_flight: int = 3
-    block: BlockLimits = field(default_factory=lambda: BlockLimits(rows=5_000))
+    block: BlockLimits = field(default_factory=lambda: BlockLimits(rows=10_000))
 
     @property
     def delivery(self) -> Delivery:

@@ -104,7 +104,7 @@ class Table:
         """
         if block.rows:
             columns = block.batches[0].rows.schema.names
-            await self._copy(connection, self.name, columns, [self._sorted(batch.rows) for batch in block.batches])
+            await self._copy(connection, self.name, columns, self._sorted([batch.rows for batch in block.batches]))
         return Receipt(stored=block.rows)
 
     async def merge(self, connection: Connection, block: Block) -> Receipt:
@@ -114,7 +114,7 @@ class Table:
             numbers = pa.array(np.arange(first, first := first + batch.rows.num_rows))
             batches.append(batch.rows.append_column("penstock_row", numbers))
         await connection.execute(f"create temp table penstock_staging (like {quoted(self.name)}, penstock_row bigint) on commit drop")
-        await self._copy(connection, "penstock_staging", batches[0].schema.names, [copy.rows(batch) for batch in batches])
+        await self._copy(connection, "penstock_staging", batches[0].schema.names, _rows(batches))
         left = await connection.fetch(self._merge_sql(block.batches[0].rows.schema.names))
         differing = await connection.fetch(self._differ_sql(block.batches[0].rows.schema.names), [row["penstock_row"] for row in left])
         refused = tuple(Verdict(row["penstock_row"], CONFLICT) for row in differing)
@@ -136,24 +136,26 @@ class Table:
             select penstock_row from penstock_staging s join {quoted(self.name)} t using ({quoted(self.key)})
             where penstock_row = any($1) and ({stored}) is distinct from ({staged}) order by penstock_row"""
 
-    async def _copy(self, connection: Connection, name: str, columns: Sequence[str], rows: Sequence[pa.BinaryArray]) -> None:
+    async def _copy(self, connection: Connection, name: str, columns: Sequence[str], rows: pa.BinaryArray) -> None:
         await connection.copy_to_table(name, source=_wire(rows), columns=columns, format="binary")
 
-    def _sorted(self, batch: pa.RecordBatch) -> pa.BinaryArray:
+    def _sorted(self, batches: Sequence[pa.RecordBatch]) -> pa.BinaryArray:
         """Rows in the order of their key: neighbours in the index are then inserted together, which is a third faster."""
-        keys = batch.column(self.key)
-        rows = copy.rows(batch)
+        keys = pa.concat_arrays([batch.column(self.key) for batch in batches])
         if keys.type != pa.uuid():
-            return rows.take(pc.sort_indices(keys))
+            return _rows(batches).take(pc.sort_indices(keys))
         first = np.frombuffer(keys.storage.buffers()[1], ">u8", 2 * len(keys), 16 * keys.offset)[::2]
-        return rows.take(pa.array(np.argsort(first.astype(np.uint64))))
+        return _rows(batches).take(pa.array(np.argsort(first.astype(np.uint64))))
 
 
-async def _wire(rows: Sequence[pa.BinaryArray]) -> AsyncIterator[bytes]:
+def _rows(batches: Sequence[pa.RecordBatch]) -> pa.BinaryArray:
+    return pa.concat_arrays([copy.rows(batch) for batch in batches])
+
+
+async def _wire(rows: pa.BinaryArray) -> AsyncIterator[bytes]:
     yield copy.SIGNATURE
-    for some in rows:
-        for piece in copy.wire(some):
-            yield cast("bytes", piece)  # asyncpg sends whatever has a buffer
+    for piece in copy.wire(rows):
+        yield cast("bytes", piece)  # asyncpg sends whatever has a buffer
     yield copy.TRAILER
 
 
