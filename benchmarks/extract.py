@@ -1,17 +1,17 @@
-"""The main job against the floor and against 004's way of writing, on the same server, interleaved.
+r"""The main job against the floor and against 004's way of writing, on the same server, interleaved.
 
     .venv/bin/python benchmarks/extract.py [--events 3000000] [--rounds 5]
 
 Each round runs, one after the other and each into an empty table of the same shape with a unique id:
 
-* `penstock`: the command as a user calls it, from process start to the printed proof; `fetch to commit` is the part of it up to the last row
-  on disk, without process start and proof;
-* `copy x1`: one `psql \\copy` of the same rows as text, in the order in which the API serves them, from a file in the page cache;
+* `penstock`: the command as a user calls it, from process start to the printed proof; `fetch to commit` is the part of it up to the last
+  row on disk, without process start and proof;
+* `copy x1`: one `psql \copy` of the same rows as text, in the order in which the API serves them, from a file in the page cache;
 * `copy x4`: four of them at once, a quarter of the rows each;
 * `unnest`: penstock with its COPY replaced by `insert ... select from unnest(...) on conflict do nothing`, as document 004 writes.
 
-The simulated API runs on the same two cores beside `penstock` and `unnest`, with its pages compressed beforehand, so that what it takes from
-them is sending. Ratios are of rows a second, paired within a round.
+The simulated API runs on the same two cores beside `penstock` and `unnest`, with its pages compressed beforehand, so that what it takes
+from them is sending. Ratios are of rows a second, paired within a round.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ UNNEST = [sys.executable, str(Path(__file__).with_name("unnest.py")), *EXTRACT]
 
 @dataclass
 class Bench:
-    """A server, an API, a folder for files, and what was measured so far: rows/s, and µs of processor time an event of client and server."""
+    """A server, an API, a folder for files, and what was measured: rows/s, µs of processor time an event of client and server, MB."""
 
     server: EmbeddedServer
     home: Path
@@ -186,11 +186,11 @@ def _print(bench: Bench) -> None:
     print(
         "penstock and unnest commit without waiting for the disk (PG_SYNC_COMMIT=off) and wait once, before the proof; psql waits once.\n"
     )
-    print(f"{'':<30}{'rows/s':>26}{'client µs':>12}{'server µs':>12}{'peak MB':>10}")
+    print(f"{'':<30}{'rows/s':>30}{'client µs':>12}{'server µs':>12}{'peak MB':>10}")
     for name, rates in bench.rates.items():
         if not name.startswith("warm-up"):
             extra = [_median(kind.get(name)) for kind in (bench.client_us, bench.server_us)]
-            print(f"{name:<30}{_spread(rates, ',.0f'):>26}{extra[0]:>12}{extra[1]:>12}{_median(bench.peaks_mb.get(name), '.0f'):>10}")
+            print(f"{name:<30}{_spread(rates, ',.0f'):>30}{extra[0]:>12}{extra[1]:>12}{_median(bench.peaks_mb.get(name), '.0f'):>10}")
     print("\nratios, paired within a round:")
     for ours in ("penstock", "penstock, fetch to commit"):
         for theirs in ("copy x1", "copy x4", "unnest"):
@@ -200,7 +200,7 @@ def _print(bench: Bench) -> None:
 
 
 def _spread(values: list[float], form: str) -> str:
-    return f"{statistics.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def _median(values: list[float] | None, form: str = ".2f") -> str:

@@ -81,9 +81,9 @@ def _everything_on_a_page_is_mine(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_doubts(patch: pytest.MonkeyPatch) -> None:
-    async def sure(self: Any, page: Any, place: Any, high: Any, end: Any, beyond: Any) -> stretch.Share:  # noqa: ANN401
-        del self, beyond
-        return stretch.share(page, place, high, end)
+    async def sure(self: Any, *arguments: Any) -> stretch.Share:  # noqa: ANN401
+        del self
+        return stretch.share(*arguments[:4])
 
     patch.setattr(source.EventSource, "_share", sure)
 

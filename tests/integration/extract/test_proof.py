@@ -27,6 +27,7 @@ from .bench import Bench, good_ids
 
 API = DataSyncSettings(events=600, seed=9, days=1.0)
 SETTINGS = ExtractSettings(partition_count=3, batch_size=100, max_refused_percent=100.0)
+ADDRESS = Address("http://double", "key")
 MILLISECONDS = 1 / 86_400_000
 """In days."""
 
@@ -77,6 +78,16 @@ def at_seams(extraction: Extraction) -> list[bool]:
     """Which seams hold."""
     assert extraction.proof is not None
     return [seam.holds for seam in extraction.proof.seams]
+
+
+def double_instead_of_http(monkeypatch: pytest.MonkeyPatch, double: Keyset) -> None:
+    """Let the job talk to a double."""
+
+    @asynccontextmanager
+    async def connected(*_: object) -> AsyncIterator[EventsApi]:
+        yield double.api
+
+    monkeypatch.setattr(EventsApi, "connected", connected)
 
 
 async def test_a_clean_run(bench: Bench) -> None:
@@ -208,18 +219,43 @@ async def test_newer_rows(bench: Bench) -> None:
     assert (after.total, after.later_total) == (600, 650)
 
 
+async def test_newer_rows_without_seams(bench: Bench) -> None:
+    """Where there is no seam to look at, the API is asked for its total all the same."""
+    times, settings = [time.time()], replace(SETTINGS, partition_count=1)
+    async with running(replace(API, live_per_s=1.0), clock=Clock(now=lambda: times[-1])) as server:
+        await bench.run(server, settings)
+        times.append(times[0] + 50)
+        proof = await proof_of(bench, server, settings)
+
+    assert (proof.seams, proof.newer, proof.complete) == ((), 50, True)
+
+
+@pytest.mark.parametrize("teapot", [True, False])
+async def test_an_api_that_has_lost_what_lies_below(bench: Bench, monkeypatch: pytest.MonkeyPatch, *, teapot: bool) -> None:
+    """A seam below which the API serves nothing any more does not hold, however it says so."""
+    events = told(range(0, 300, 10))
+    double = Keyset(events, total=len(events), teapot=teapot)
+    double_instead_of_http(monkeypatch, double)
+    before = await job.extract(SETTINGS, ADDRESS, bench.dial, Telemetry(), asyncio.Event())
+    double.told = [one for one in events if one.ts >= 200]
+
+    after = await job.extract(SETTINGS, ADDRESS, bench.dial, Telemetry(), asyncio.Event())
+
+    assert before.proof is not None
+    assert before.proof.complete
+    assert after.proof is not None
+    assert after.proof.seams[0].older == "nothing"
+    assert at_seams(after) == [False, False]
+
+
 async def test_the_edges_of_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events at the first and the last millisecond that can be stored, and one beyond that, are proven like any others."""
     edges = [LATEST - BASE, LATEST - BASE, LATEST - BASE - 1, 5, 0, EARLIEST - BASE + 1, EARLIEST - BASE]
     double = Keyset([Told(LATEST - BASE + 1, 99), *told(edges)])
 
-    @asynccontextmanager
-    async def connected(*_: object) -> AsyncIterator[EventsApi]:
-        yield double.api
+    double_instead_of_http(monkeypatch, double)
 
-    monkeypatch.setattr(EventsApi, "connected", connected)
-
-    extraction = await job.extract(SETTINGS, Address("http://double", "key"), bench.dial, Telemetry(), asyncio.Event())
+    extraction = await job.extract(SETTINGS, ADDRESS, bench.dial, Telemetry(), asyncio.Event())
 
     assert extraction.proof is not None
     assert extraction.proof.faults == []

@@ -88,6 +88,7 @@ async def test_nothing_there() -> None:
         (Answer(400, b'{"code":"INVALID_CURSOR"}'), ApiRefuses, 1),
         (Answer(204, b""), ApiRefuses, 1),
         (Answer(422, b"\xff\xfe"), ApiRefuses, 1),
+        (Answer(451, gzip.compress(b"no")[:-3]), ApiRefuses, 1),
     ],
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )

@@ -169,7 +169,7 @@ async def test_misled_twice(lie: Lie) -> None:
 @pytest.mark.parametrize("events", [BURST, HIDDEN], ids=["readable", "unreadable"])
 async def test_the_same_page_inside_a_millisecond(events: list[Told]) -> None:
     """The same page again is noticed also where all its events are of one time, and even where none of them can be read."""
-    double = lying(previous, 2, events=[Told(60, 10), *events, Told(40, 11)])
+    double = lying(previous, 3, events=[Told(60, 10), *events, Told(40, 11)])
 
     read = await read_all(source_of(double))
 
