@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
@@ -139,57 +142,58 @@ async def sources_are_not_mixed(url: str) -> None:
 
 async def another_event_under_a_stored_id_is_kept(url: str) -> None:
     """A row that differs from what is stored under its id goes to the dead letters instead of disappearing as a duplicate."""
-    connections, destination = _destination(url)
-    run = await destination.begin(PIPELINE, this_process())
-    async with destination.open(run, SCHEMA) as writer:
-        await writer.write(_block(50, 40, "first"))
-        receipt = await writer.write(_block(40, 30, "second"))
-    connections.close()
-    assert (receipt.stored, receipt.duplicate, len(receipt.refused)) == (0, 0, 1)
+    async with _destination(url) as (_, destination):
+        run = await destination.begin(PIPELINE, this_process())
+        async with destination.open(run, SCHEMA) as writer:
+            await writer.write(_block(50, 40, "first"))
+            receipt = await writer.write(_block(40, 30, "second"))
+        assert (receipt.stored, receipt.duplicate, len(receipt.refused)) == (0, 0, 1)
 
 
 async def a_replaced_run_cannot_write(url: str) -> None:
     """A run whose lease was taken over stores nothing any more."""
-    connections, destination = _destination(url)
-    run = await destination.begin(PIPELINE, this_process())
-    async with destination.open(run, SCHEMA) as writer:
-        await writer.write(_block(50, 40, "first"))
-        await _execute(url, "update penstock.pipelines set fence = fence + 1")
-        with pytest.raises(LeaseLost):
-            await writer.write(_block(40, 30, "second", "e644c9ad-c752-4ea8-a359-308cdf69a6fd"))
-    connections.close()
+    async with _destination(url) as (_, destination):
+        run = await destination.begin(PIPELINE, this_process())
+        async with destination.open(run, SCHEMA) as writer:
+            await writer.write(_block(50, 40, "first"))
+            await _execute(url, "update penstock.pipelines set fence = fence + 1")
+            with pytest.raises(LeaseLost):
+                await writer.write(_block(40, 30, "second", "e644c9ad-c752-4ea8-a359-308cdf69a6fd"))
 
 
 async def a_live_run_keeps_its_lease(url: str) -> None:
     """While a run shows that it is alive, no other one begins."""
-    connections, destination = _destination(url)
-    await destination.begin(PIPELINE, this_process())
-    with pytest.raises(LeaseHeld):
+    async with _destination(url) as (_, destination):
         await destination.begin(PIPELINE, this_process())
-    connections.close()
+        with pytest.raises(LeaseHeld):
+            await destination.begin(PIPELINE, this_process())
 
 
 async def settled_means_on_disk(url: str) -> None:
     """After `settle` nothing of the log waits to be written, though no commit before it waited for the disk."""
-    connections, destination = _destination(url)
-    run = await destination.begin(PIPELINE, this_process())
-    async with destination.open(run, SCHEMA) as writer:
-        await writer.write(_block(50, 40, "first"))
-        await writer.settle()
-        async with connections.take() as connection:
-            assert await connection.fetchval("select pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()")
-    connections.close()
+    async with _destination(url) as (connections, destination):
+        run = await destination.begin(PIPELINE, this_process())
+        async with destination.open(run, SCHEMA) as writer:
+            await writer.write(_block(50, 40, "first"))
+            await writer.settle()
+            async with connections.take() as connection:
+                assert await connection.fetchval("select pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()")
 
 
 PIPELINE = Pipeline("extract/ingested_events", "somewhere")
 
 
-def _destination(url: str) -> tuple[Connections, PostgresDestination]:
+@asynccontextmanager
+async def _destination(url: str) -> AsyncIterator[tuple[Connections, PostgresDestination]]:
     async def dial() -> str:
         return url
 
     connections = Connections(dial, this_process())
-    return connections, PostgresDestination(Table("ingested_events", "id"), PostgresCheckpoints(connections))
+    try:
+        yield connections, PostgresDestination(Table("ingested_events", "id"), PostgresCheckpoints(connections))
+    finally:
+        connections.close()
+        await asyncio.sleep(0)  # its transports close in the next round of the loop
 
 
 def _block(start: int, end: int, text: str, key: str = "e644c9ad-c752-4ea8-a359-308cdf69a6fc") -> Block:

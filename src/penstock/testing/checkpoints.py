@@ -122,18 +122,20 @@ class CheckpointsSuite(RunsSuite):
 
         assert (await bench.runs.progress(run)).coverage == ()
 
-    async def test_a_run_that_was_replaced_changes_nothing(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
+    @pytest.mark.parametrize("strand", [0, 6], ids=["the next block of a stretch", "the first block of another"])
+    async def test_a_run_that_was_replaced_changes_nothing(self, bench: CheckpointsBench, pipeline: Pipeline, strand: int) -> None:
         """A run that wakes up behind its successor's back can neither intend nor save."""
         first = await bench.runs.begin(pipeline, records.gone())
+        await bench.runs.save(first, records.block(0, 6), Receipt(6))
         second = await bench.runs.begin(pipeline, records.here())
-        block = records.block(0, 6, refused=[2])
+        block, before = records.block(6, 12, strand=strand, refused=[7]), await kept(bench, second)
 
         with pytest.raises(LeaseLost):
             await bench.runs.intend(first, block.id)
         with pytest.raises(LeaseLost):
             await bench.runs.save(first, block, stored(block))
 
-        assert await kept(bench, second) == Kept(Progress(), [])
+        assert await kept(bench, second) == before
 
     async def test_saving_is_all_or_nothing(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
         """Where a dead letter cannot be made, neither the others nor the position nor the intent have changed."""

@@ -119,29 +119,54 @@ async def test_an_error_rolls_back(dialled: Dialled) -> None:
 
 async def test_being_cancelled_cuts_the_connection(dialled: Dialled) -> None:
     """Whoever is cancelled in a transaction does not wait for the server: the connection is gone, and the transaction with it."""
-    pids: list[int] = []
+    pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def hang() -> None:
         async with dialled.connections.transaction("on") as connection:
-            pids.append(await connection.fetchval("select pg_backend_pid()"))
+            pid.set_result(await connection.fetchval("select pg_backend_pid()"))
             await connection.execute("select pg_sleep(3600)")
 
     hanging = asyncio.create_task(hang())
-    await dialled.say(SLEEPING)
+    cut = await pid
     hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hanging
 
-    assert await dialled.say("select pg_backend_pid()") not in pids
+    assert await dialled.say("select pg_backend_pid()") != cut
 
 
-SLEEPING = """
-    do $$ begin
-        while not exists (select from pg_stat_activity where wait_event = 'PgSleep' and query like '%3600%') loop
-            perform pg_stat_clear_snapshot();
-        end loop;
-    end $$"""
-"""Ends once somebody sleeps."""
+@pytest.mark.parametrize("moment", range(5))
+async def test_being_cancelled_is_not_mistaken_for_a_failure(dialled: Dialled, moment: int) -> None:
+    """Also where the connection was cut a moment before, who is cancelled does not come back with a failure that can be tried again."""
+    sleeping = asyncio.Event()
+
+    async def hang() -> None:
+        async with dialled.connections.transaction("on") as connection:
+            sleeping.set()
+            await connection.execute("select pg_sleep(3600)")
+
+    hanging = asyncio.create_task(hang())
+    await sleeping.wait()
+    dialled.connections.close()
+    for _ in range(moment):
+        await asyncio.sleep(0)
+    already_over = hanging.done()
+    hanging.cancel()
+
+    with pytest.raises(DatabaseUnreachable if already_over else asyncio.CancelledError):
+        await hanging
+
+
+async def test_the_first_failure_counts(dialled: Dialled) -> None:
+    """What failed in a transaction is what is told, also where its connection was cut by then."""
+
+    async def fail() -> None:
+        async with dialled.connections.transaction("on"):
+            dialled.connections.close()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
 
 
 async def test_a_server_that_ends_the_session_is_unreachable(dialled: Dialled) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
 
+from penstock.model.errors import Transient
 from penstock.ports.checkpoints import LeaseHeld, LeaseLost, Outcome, Pipeline, Run
 from penstock.ports.flow import Receipt
 from penstock.ports.source import Progress
@@ -19,60 +21,92 @@ from tests.contract.benches import PostgresBench, PostgresDestinationBench
 LONG_AGO_S = 86_400.0
 
 
-@asynccontextmanager
-async def half_written(bench: PostgresBench, run: Run) -> AsyncIterator[None]:
-    """A block whose position has passed its check and is not committed; it commits when this is left."""
-    async with bench.runs.connections.transaction("off") as connection:
-        await bench.runs.save_within(connection, run, records.block(0, 4), Receipt(4))
-        yield
+@dataclass(frozen=True)
+class Half:
+    """A block that is written half, and what of its stretch is stored before it."""
+
+    strand: int
+    before: bool
+
+    @property
+    def stored(self) -> list[tuple[int, int]]:
+        """Without it."""
+        return [(0, 4)] if self.before else []
+
+    @property
+    def stored_with_it(self) -> list[tuple[int, int]]:
+        """And with it."""
+        return [(0, 8)] if self.before else [(4, 8)]
+
+    @asynccontextmanager
+    async def written(self, bench: PostgresBench, run: Run) -> AsyncIterator[None]:
+        """Its position has passed its check, and commits when this is left."""
+        if self.before:
+            await bench.runs.save(run, records.block(0, 4), Receipt(4))
+        async with bench.runs.connections.transaction("off") as connection:
+            await bench.runs.save_within(connection, run, records.block(4, 8, strand=self.strand), Receipt(4))
+            yield
+
+
+@pytest.fixture(params=[Half(4, before=False), Half(0, before=True)], ids=["the first block of a stretch", "the next block"])
+def half(request: pytest.FixtureRequest) -> Half:
+    """Either kind: they are checked by different statements."""
+    found: Half = request.param
+    return found
 
 
 BLOCKED = """
     do $$ begin
-        while not exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') loop
+        for attempt in 1..5000 loop
+            if exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') then
+                return;
+            end if;
             perform pg_sleep(0.002), pg_stat_clear_snapshot();
         end loop;
+        raise 'nobody waits';
     end $$"""
 """Ends once somebody waits for a lock in this database."""
 
 
-async def test_what_a_dead_holder_had_begun_is_cut_off(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline) -> None:
+async def test_what_a_dead_holder_had_begun_is_cut_off(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline, half: Half) -> None:
     """Connections that outlive their process, as a server sees them, are ended before the lease goes to another."""
     old = await bench.runs.begin(pipeline, bench.next_holder())
 
     with pytest.raises(DatabaseUnreachable):
-        async with half_written(bench, old):
+        async with half.written(bench, old):
             new = await other.runs.begin(pipeline, other.next_holder())
 
-    assert await other.runs.progress(new) == Progress()
+    assert records.covered(await other.runs.progress(new)) == half.stored
 
 
-async def test_what_a_silent_holder_had_begun_is_cut_off(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline) -> None:
+async def test_what_a_silent_holder_had_begun_is_cut_off(
+    bench: PostgresBench, other: PostgresBench, pipeline: Pipeline, half: Half
+) -> None:
     """A holder that hangs is treated like one that died, once its heartbeat is stale."""
     bench.runs.connections.holder = records.elsewhere()
     old = await bench.runs.begin(pipeline, records.elsewhere())
     await other.fall_silent(pipeline, LONG_AGO_S)
 
     with pytest.raises(DatabaseUnreachable):
-        async with half_written(bench, old):
+        async with half.written(bench, old):
             new = await other.runs.begin(pipeline, other.next_holder())
 
-    assert await other.runs.progress(new) == Progress()
+    assert records.covered(await other.runs.progress(new)) == half.stored
     with pytest.raises(LeaseLost):
         await bench.runs.beat(old)
 
 
-async def test_what_cannot_be_cut_off_is_waited_for(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline) -> None:
+async def test_what_cannot_be_cut_off_is_waited_for(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline, half: Half) -> None:
     """A write on a connection that does not bear its holder's name is there, with its position, before the new run begins."""
     old = await bench.runs.begin(pipeline, records.gone(0x7FFF))
 
-    async with half_written(bench, old):
+    async with half.written(bench, old):
         beginning = asyncio.create_task(other.runs.begin(pipeline, other.next_holder()))
         await other.ask(BLOCKED)
         assert not beginning.done()
     new = await beginning
 
-    assert records.covered(await other.runs.progress(new)) == [(0, 4)]
+    assert records.covered(await other.runs.progress(new)) == half.stored_with_it
 
 
 async def test_other_processes_are_left_alone(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline) -> None:
@@ -87,16 +121,18 @@ async def test_other_processes_are_left_alone(bench: PostgresBench, other: Postg
     assert len(await other.ask(sessions)) >= 2
 
 
-async def test_reading_back_waits_for_a_write_without_an_answer(bench: PostgresBench, other: PostgresBench, pipeline: Pipeline) -> None:
+async def test_reading_back_waits_for_a_write_without_an_answer(
+    bench: PostgresBench, other: PostgresBench, pipeline: Pipeline, half: Half
+) -> None:
     """What this run had sent to be committed is there before coverage is read, or it never will be."""
     run = await bench.runs.begin(pipeline, records.gone(0x7FFF))
 
-    async with half_written(bench, run):
+    async with half.written(bench, run):
         reading = asyncio.create_task(other.runs.progress(run))
         await other.ask(BLOCKED)
         assert not reading.done()
 
-    assert records.covered(await reading) == [(0, 4)]
+    assert records.covered(await reading) == half.stored_with_it
 
 
 async def test_reading_back_ends_what_an_earlier_pool_had_begun(bench: PostgresBench, pipeline: Pipeline) -> None:
@@ -130,16 +166,22 @@ async def test_after_a_takeover_the_old_run_changes_nothing(
         async with old_bench.runs.open(old, records.SCHEMA) as writer:
             for low in range(0, 4_000, 4):
                 await writer.write(records.block(low, low + 4, strand=0))
-                await bench.runs.beat(old)
                 begun.set()
 
-    writing = asyncio.create_task(write_on())
+    async def beat_on() -> None:
+        while True:
+            with suppress(Transient):  # the writer that is turned away cuts the connections of both
+                await bench.runs.beat(old)
+
+    writing, beating = asyncio.create_task(write_on()), asyncio.create_task(beat_on())
     await begun.wait()
     await asyncio.sleep(0.01 * round_)
     new = await other.runs.begin(pipeline, other.next_holder())
     found = await other.runs.progress(new)
     with pytest.raises(LeaseLost):
         await writing
+    with pytest.raises(LeaseLost):
+        await beating
 
     assert await other.runs.progress(new) == found
     assert set(await new_bench.stored()) == records.numbers(found.coverage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 CONNECT_TIMEOUT_S = 20.0
+
+GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, ConnectionError)
+"""What a connection answers that was cut, and its transaction with it."""
 
 SyncCommit = Literal["off", "on"]
 
@@ -72,10 +75,11 @@ class Connections:
                 yield connection
                 await connection.execute("COMMIT;")
             except asyncio.CancelledError:
-                connection.terminate()
+                with suppress(*GONE):
+                    connection.terminate()
                 raise
             except BaseException:
-                if not connection.is_closed():
+                with suppress(*GONE):
                     await connection.execute("ROLLBACK")
                 raise
 
