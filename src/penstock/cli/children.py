@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
 
 from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry
@@ -70,7 +73,7 @@ async def database(url: str | None, telemetry: Telemetry) -> AsyncIterator[Datab
         return server.url
 
     try:
-        yield Database(dial, server.redacted_url, "penstock db shell -c")
+        yield Database(dial, server.redacted_url, f"{_program()} db shell -c")
     finally:
         await asyncio.to_thread(server.stop)
 
@@ -84,3 +87,11 @@ async def connected(url: str | None) -> AsyncIterator[Connections]:
             yield connections
         finally:
             connections.close()
+
+
+def _program() -> str:
+    """How this shell can call us: by name where PATH leads here, else by path."""
+    here = Path(sys.executable).with_name("penstock")
+    if which("penstock") == str(here):
+        return "penstock"
+    return os.path.relpath(here) if here.exists() else f"{sys.executable} -m penstock"
