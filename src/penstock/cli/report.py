@@ -57,7 +57,7 @@ class Report:
         yield f"The proof, with respect to what the API at {proof.source} reported:"
         yield from _table(proof)
         yield from _totals(proof)
-        yield from (f"  NOT PROVEN: {fault}" for fault in proof.faults)
+        yield from (f" NOT PROVEN: {fault}" for fault in proof.faults)
         if proof.complete:
             yield (
                 "Complete, with rejected rows: see `penstock dead list`."
@@ -78,8 +78,10 @@ class Report:
         yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
 
     def _place(self) -> Iterator[str]:
-        yield f"The data is in table {self.table} of {self.database.place}. To look at it:"
-        yield f"  {self.database.command} 'select type, count(*) from {self.table} group by type order by 2 desc'"
+        yield f"The data is in the table {self.table} of"
+        yield f"  {self.database.place}"
+        yield "To look at it:"
+        yield f"  {self.database.command} 'select count(*) from {self.table}'"
 
     def _per_second(self) -> float:
         seconds = self.telemetry.status().seconds
@@ -87,7 +89,7 @@ class Report:
 
 
 def _table(proof: Proof) -> Iterator[str]:
-    yield f"  {'newer than':<24}{'up to and including':<25}{'received':>11}{'stored':>11}{'refused':>9}{'in the table':>14}"
+    yield f" {'newer than':<20}{'up to':<19}{'received':>10}{'stored':>10}{'refused':>8}{'in table':>11}"
     for part in proof.parts:
         yield _row(_moment(part.low), _moment(part.high), part)
     sums = proof.sums
@@ -95,21 +97,21 @@ def _table(proof: Proof) -> Iterator[str]:
 
 
 def _row(low: str, high: str, part: Part) -> str:
-    return f"  {low:<24}{high:<25}{part.received:>11,}{part.stored:>11,}{part.refused:>9,}{part.in_table:>14,}"
+    return f" {low:<20}{high:<19}{part.received:>10,}{part.stored:>10,}{part.refused:>8,}{part.in_table:>11,}"
 
 
 def _totals(proof: Proof) -> Iterator[str]:
     if proof.total is None:
-        yield "  The API stated no total."
+        yield " The API stated no total."
     else:
         later = proof.later_total or proof.total
-        yield f"  The API stated {proof.total:,} when the scope was frozen, and states {later:,} now: {proof.newer:,} newer."
+        yield f" The API stated {proof.total:,} when the scope was frozen, and {later:,} now: {proof.newer:,} newer."
     held = sum(seam.holds for seam in proof.seams)
-    yield f"  Seams: at {held} of {len(proof.seams)} the API's neighbours are neighbours in the table."
-    yield f"  Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."
+    yield f" At {held} of {len(proof.seams)} seams the API's neighbours are neighbours in the table."
+    yield f" Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."
 
 
 def _moment(ts: int) -> str:
     if ts < EARLIEST:
         return BEGINNING
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ts)).strftime("%Y-%m-%d %H:%M:%S.") + f"{ts % 1000:03d}"
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ts)).strftime("%Y-%m-%d %H:%M:%S")

@@ -55,7 +55,7 @@ def test_a_first_run_a_second_run_and_what_they_print(home: dict[str, str]) -> N
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert "Complete: nothing lost, nothing twice." in first.stdout
-    assert "penstock db shell -c 'select type" in first.stdout
+    assert "penstock db shell -c 'select count(*)" in first.stdout
     assert "postgresql://penstock:***@127.0.0.1" in first.stdout
     assert result.keys() >= PROMISED
     assert (result["rows_stored"], result["rows_stored_by_this_run"], result["complete"], result["resumed"]) == (5_000, 0, True, True)
