@@ -32,7 +32,7 @@ One object on standard output, at the end:
 
 | member | meaning |
 |---|---|
-| `state` | `completed`, `completed with rejected rows`, `failed` or `cancelled` |
+| `state`, `message` | how it ended, also after an error: `completed`, `completed with rejected rows`, `failed` or `cancelled` |
 | `rows_stored`, `duplicates`, `rejected` | of the pipeline, earlier runs included |
 | `gaps` | stretches of the frozen scope that are not stored; null when the run was stopped before its proof |
 | `complete` | whether the proof holds |
@@ -49,7 +49,7 @@ One object on standard output, at the end:
 |---|---|
 | 0 | completed, also with rejected rows |
 | 1 | failed: the proof does not hold, too many records were refused (`--max-refused-percent`, or 1,000 in a row), or an error that trying again does not mend |
-| 2 | the command or its configuration is wrong; nothing was touched |
+| 2 | the command or its configuration is wrong, or the table is not this pipeline's; no row was stored |
 | 75 | not now: another run is at work, a server does not answer, nothing was stored for 15 minutes. The same command goes on where this one stopped |
 | 130, 143 | stopped by SIGINT or SIGTERM, after what was read had been stored |
 

@@ -98,6 +98,15 @@ async def a_missing_row_voids_the_proof(url: str) -> None:
         _fails(await _extracted(scenario, server))
 
 
+async def missing_dead_letters_void_the_proof(url: str) -> None:
+    """Refused events that are no longer among the dead letters are missed by the next run's proof."""
+    scenario = Scenario(url, DataSyncSettings(events=2_000, seed=SEED, undecodable=0.005))
+    async with scenario.api() as server:
+        await _extracted(scenario, server)
+        await scenario.fetch("delete from penstock.dead_letters returning id")
+        _fails(await _extracted(scenario, server))
+
+
 async def a_swapped_row_at_a_seam_voids_the_proof(url: str) -> None:
     """Counts that are right and rows that are not: the probe at the seam notices."""
     scenario = Scenario(url, DataSyncSettings(events=1_000, seed=SEED))

@@ -12,7 +12,7 @@ import pytest
 from penstock.engine import ledger, run
 from penstock.extract import api, job, proof, source, stretch
 from penstock.reliability.headers import RateFacts
-from penstock.stores.postgres import checkpoints, table
+from penstock.stores.postgres import census, checkpoints, table
 from tests.faults import checks
 
 Check = Callable[[str], Awaitable[None]]
@@ -114,6 +114,14 @@ def _table_not_counted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(proof, "_part", believed)
 
 
+def _dead_letters_not_counted(patch: pytest.MonkeyPatch) -> None:
+    async def believed(self: census.Census, pipeline: str) -> int:
+        async with self.connections.take() as connection:
+            return int(await connection.fetchval("select sum(refused) from penstock.coverage where pipeline = $1", pipeline))
+
+    patch.setattr(census.Census, "dead_letters", believed)
+
+
 def _seams_not_probed(patch: pytest.MonkeyPatch) -> None:
     async def none(self: Any, *_: Any) -> tuple[proof.Seam, ...]:  # noqa: ANN401
         del self
@@ -154,6 +162,7 @@ PROTECTIONS = [
     Protection("the gate knows the stated limits", _limits_not_read, checks.a_stated_limit_is_never_overrun),
     Protection("cursors get an expiry of our own", _no_expiry_of_our_own, checks.expired_cursors_are_made_again),
     Protection("the proof counts the table", _table_not_counted, checks.a_missing_row_voids_the_proof),
+    Protection("the proof counts the dead letters", _dead_letters_not_counted, checks.missing_dead_letters_void_the_proof),
     Protection("the proof probes the seams", _seams_not_probed, checks.a_swapped_row_at_a_seam_voids_the_proof),
     Protection("the proof compares with the stated total", _total_not_compared, checks.a_stated_total_must_be_reached),
     Protection("refused records have a limit", _no_limit, checks.too_many_refused_stop_the_run),

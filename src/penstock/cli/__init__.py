@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +20,8 @@ COMMANDS = {
     "db": "the embedded PostgreSQL: its address, a shell, start and stop",
     "simulate": "stand-ins for systems that nobody can install",
 }
+
+EXIT_BY_SIGNAL = 128
 
 USAGE = "usage: penstock [--version] COMMAND ...\n"
 
@@ -35,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        sys.stdout.write(_help())
+        answer(_help())
         return 0 if arguments else EXIT_USAGE
     if arguments[0] == "--version":
-        sys.stdout.write(f"penstock {__version__}\n")
+        answer(f"penstock {__version__}\n")
         return 0
     if arguments[0] not in COMMANDS:
         sys.stderr.write(f"{USAGE}penstock: there is no command {arguments[0]!r}; see `penstock --help`\n")
@@ -53,9 +57,22 @@ def _run(command: str, arguments: Sequence[str]) -> int:
     module.add_arguments(parser)
     try:
         return int(module.run(parser.parse_args(arguments)))
+    except KeyboardInterrupt:
+        return EXIT_BY_SIGNAL + signal.SIGINT
     except PenstockError as error:
         tell(f"{error}\n  {error.hint}" if error.hint else str(error))
         return error.exit_code
+
+
+def answer(data: str) -> None:
+    """Write data to standard output; a reader that has gone away is no failure of ours."""
+    try:
+        sys.stdout.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except AttributeError:  # Python's way to say that it was started without one
+        tell("there is no standard output to write the result to")
 
 
 def tell(remark: str) -> None:

@@ -17,7 +17,7 @@ from shutil import which
 from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry
 from penstock.extract.api import Address
-from penstock.model.errors import Fatal
+from penstock.model.errors import EXIT_USAGE, Fatal, Misconfigured
 from penstock.stores.postgres.connections import Connections, Dial
 from penstock.stores.postgres.embedded.server import EmbeddedServer
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
@@ -27,22 +27,37 @@ class SimulatorFailed(Fatal):
     """The simulated API did not start."""
 
 
+class UnusableOptions(Misconfigured):
+    """The options of --simulator are not usable."""
+
+    default_hint = "`penstock simulate datasync --help` lists them."
+
+
 @asynccontextmanager
 async def simulated_api(events: int, options: str) -> AsyncIterator[Address]:
     """Run `penstock simulate datasync` as a child on a free port."""
-    command = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", f"--events={events}", *shlex.split(options)]
+    command = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", f"--events={events}", *_split(options)]
     child = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, start_new_session=True)
     assert child.stdout is not None
     try:
         ready = await child.stdout.readline()
         if not ready:
-            raise SimulatorFailed(f"`penstock simulate datasync {options}` ended with {await child.wait()}")
+            code = await child.wait()
+            kind = UnusableOptions if code == EXIT_USAGE else SimulatorFailed
+            raise kind(f"`penstock simulate datasync {options}` ended with {code}")
         facts = json.loads(ready)
         yield Address(facts["url"], facts["api_key"])
     finally:
         if child.returncode is None:
             child.terminate()
             await child.wait()
+
+
+def _split(options: str) -> list[str]:
+    try:
+        return shlex.split(options)
+    except ValueError as error:
+        raise UnusableOptions(f"{options}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

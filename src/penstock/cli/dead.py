@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
+    from penstock.cli import answer  # noqa: PLC0415
     from penstock.cli.children import connected  # noqa: PLC0415 - heavy
     from penstock.engine import configuration  # noqa: PLC0415
     from penstock.extract.settings import ExtractSettings  # noqa: PLC0415
@@ -52,9 +53,9 @@ async def _run(arguments: argparse.Namespace) -> int:
             sys.stderr.flush()
             sys.stdout.buffer.write(letter.raw + b"\n")
         elif arguments.json:
-            sys.stdout.writelines(f"{_json(letter)}\n" for letter in await letters.latest(arguments.limit))
+            answer("".join(f"{_json(letter)}\n" for letter in await letters.latest(arguments.limit)))
         else:
-            sys.stdout.writelines(_lines(await letters.count(), await letters.latest(arguments.limit)))
+            answer("".join(_lines(await letters.count(), await letters.latest(arguments.limit))))
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 FLAGS = {
     "api_base_url": ("URL", "the API: its host, or the same ending in /api/v1"),
-    "database_url": ("URL", "the PostgreSQL to write to (default: an embedded one)"),
+    "database_url": ("URL", "the PostgreSQL to write to (default: an embedded one); with a password in it, better in the environment"),
     "partition_count": ("N", "workers, each with its own part of the time (default: 8)"),
     "batch_size": ("N", "events per request, at most 5000 (default: 5000)"),
     "pg_sync_commit": ("off|on", "whether each commit waits for the disk; the proof always does (default: off)"),

@@ -11,6 +11,7 @@ from penstock.engine.telemetry import Telemetry
 from penstock.extract.job import Extraction
 from penstock.extract.proof import Part, Proof
 from penstock.extract.timestamps import EARLIEST
+from penstock.model.redaction import redacted
 
 BEGINNING = "the beginning"
 
@@ -23,27 +24,6 @@ class Report:
     telemetry: Telemetry
     database: Database
     table: str
-
-    def as_json(self) -> dict[str, object]:
-        """The documented object of --json; `seconds` (to the last row settled) and `events_per_second` are of this run."""
-        status, proof, counters = self.telemetry.status(), self.extraction.proof, self.telemetry.counters
-        total = self.telemetry.total
-        return {
-            "state": self.extraction.outcome.state,
-            "rows_stored": total.stored,
-            "duplicates": total.duplicate,
-            "rejected": total.refused,
-            "gaps": None if proof is None else proof.gaps,
-            "complete": proof is not None and proof.complete,
-            "seconds": status.seconds,
-            "proof_seconds": status.proof_seconds,
-            "events_per_second": self._per_second(),
-            "requests": counters["requests_total"],
-            "throttled": counters["responses_throttled_total"],
-            "resumed": bool(self.telemetry.before.received),
-            "rows_stored_by_this_run": counters["rows_stored_total"],
-            "proof": None if proof is None else proof.as_json(),
-        }
 
     def as_text(self) -> str:
         """For people."""
@@ -58,7 +38,9 @@ class Report:
         yield from _table(proof)
         yield from _totals(proof)
         yield from (f" NOT PROVEN: {fault}" for fault in proof.faults)
-        if proof.complete:
+        if not proof.complete:
+            yield "Run it again. Should that not help, begin from nothing as docs/reference/state.md says, or beside it with --table."
+        else:
             yield (
                 "Complete, with rejected rows: see `penstock dead list`."
                 if proof.sums.refused
@@ -72,7 +54,7 @@ class Report:
             yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
         else:
             resumed = f", on top of {before.stored:,} stored before" if before.received else ""
-            speed = f"{brought:,} rows in {status.seconds:.1f} s, {self._per_second():,.0f} a second"
+            speed = f"{brought:,} rows in {status.seconds:.1f} s, {_per_second(self.telemetry):,.0f} a second"
             yield f"{speed}{resumed}; proven in {status.proof_seconds:.1f} s."
         throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
         yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
@@ -83,9 +65,32 @@ class Report:
         yield "To look at it:"
         yield f"  {self.database.command} 'select count(*) from {self.table}'"
 
-    def _per_second(self) -> float:
-        seconds = self.telemetry.status().seconds
-        return round(self.telemetry.counters["rows_stored_total"] / seconds, 1) if seconds else 0.0
+
+def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
+    """The documented object of --json; `seconds` (to the last row settled) and `events_per_second` are of this run."""
+    status, proof, counters, total = telemetry.status(), extraction.proof, telemetry.counters, telemetry.total
+    return {
+        "state": extraction.outcome.state,
+        "message": redacted(extraction.outcome.message),
+        "rows_stored": total.stored,
+        "duplicates": total.duplicate,
+        "rejected": total.refused,
+        "gaps": None if proof is None else proof.gaps,
+        "complete": proof is not None and proof.complete,
+        "seconds": status.seconds,
+        "proof_seconds": status.proof_seconds,
+        "events_per_second": _per_second(telemetry),
+        "requests": counters["requests_total"],
+        "throttled": counters["responses_throttled_total"],
+        "resumed": bool(telemetry.before.received),
+        "rows_stored_by_this_run": counters["rows_stored_total"],
+        "proof": None if proof is None else proof.as_json(),
+    }
+
+
+def _per_second(telemetry: Telemetry) -> float:
+    seconds = telemetry.status().seconds
+    return round(telemetry.counters["rows_stored_total"] / seconds, 1) if seconds else 0.0
 
 
 def _table(proof: Proof) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock.engine.concurrency import first_cause, unless
@@ -19,7 +19,7 @@ from penstock.engine.telemetry import Telemetry, Worker
 from penstock.engine.worker import Errand, SourceOutOfStep, work
 from penstock.model.coverage import Position, strand
 from penstock.model.errors import Fatal, Throttled, Transient, TryLater
-from penstock.ports.checkpoints import Run
+from penstock.ports.checkpoints import Outcome, Run
 from penstock.ports.flow import BlockId
 from penstock.ports.sink import Destination
 from penstock.ports.source import Partition, Plan, Progress, Source
@@ -50,9 +50,13 @@ class EngineSettings:
     refusals: RefusalLimit = field(default_factory=RefusalLimit)
 
 
+Conclude = Callable[[Progress], Awaitable[Outcome]]
+"""Makes the outcome of settled coverage, such as a proof; it may be asked again after a passing failure."""
+
+
 @dataclass(slots=True)
 class Transfer:
-    """One run's work, from the lease taken to the coverage settled."""
+    """One run's work, from the lease taken to the coverage settled, and concluded where somebody has a conclusion to draw."""
 
     run: Run
     source: Source
@@ -60,6 +64,8 @@ class Transfer:
     settings: EngineSettings
     telemetry: Telemetry
     stop: asyncio.Event
+    conclude: Conclude | None = None
+    outcome: Outcome | None = field(default=None, init=False)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,8 +88,6 @@ class Transfer:
                     watcher.cancel()
         except BaseExceptionGroup as failures:
             raise first_cause(failures) from None
-        if not self.stop.is_set():
-            self.ledger.close()
         return done
 
     async def _until_nothing_is_missing(self) -> Progress:
@@ -118,12 +122,22 @@ class Transfer:
             plan = await unless(self.stop, self.source.plan(done))
             if plan is not None:
                 self.telemetry.expected = plan.scope.rows
-            if plan is None or not plan.partitions:
+            if plan is None:
+                return done
+            if not plan.partitions:
+                await self._conclude(done)
                 return done
             if done.scope is None:
                 await self.destination.freeze(self.run, plan.scope)
             await self._work(plan.partitions, _strands(plan, done), again=False)
         return await self._read_back() if self.stop.is_set() else None
+
+    async def _conclude(self, done: Progress) -> None:
+        """Judge what was refused, then conclude; under the lease, the stall watch and the stop like everything else."""
+        self.ledger.close()
+        if self.conclude is not None:
+            self.telemetry.enter("proving")
+            self.outcome = await unless(self.stop, _awaited(self.conclude(done)))
 
     async def _read_back(self) -> Progress:
         self.telemetry.enter("planning")
@@ -168,10 +182,13 @@ class Transfer:
                 continue
 
     async def _watch(self) -> None:
-        """End the run when nothing is stored for too long, whatever it hangs on."""
-        # It waits for something not to happen, so there is no event to wait for.
-        while (silent_s := self.telemetry.clock() - self.telemetry.progressed) < self.settings.stall_s:  # noqa: ASYNC110
+        """End the run when nothing is stored for too long, whatever it hangs on; before and after storing, pages read are progress too."""
+        pages = 0
+        while (silent_s := self.telemetry.clock() - self.telemetry.progressed) < self.settings.stall_s:
             await asyncio.sleep(self.settings.stall_s - silent_s)
+            before, pages = pages, self.telemetry.counters["pages_received_total"]
+            if pages > before and self.telemetry.variant in ("planning", "proving"):
+                self.telemetry.progressed = self.telemetry.clock()
         raise Stalled(f"for {silent_s:.0f} s; the run was {self.telemetry.variant}, last: {self.telemetry.message or 'no error'}")
 
 
@@ -186,6 +203,10 @@ def _replays(done: Progress) -> list[BlockId]:
     if not following:
         raise StrayIntent(str(done.intended[0].after))
     return following
+
+
+async def _awaited(work: Awaitable[Outcome]) -> Outcome:
+    return await work
 
 
 def _strands(plan: Plan, done: Progress) -> dict[Position, Position]:

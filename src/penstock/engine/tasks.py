@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from penstock.engine.lease import this_process
-from penstock.engine.run import EngineSettings, Transfer
+from penstock.engine.run import Conclude, EngineSettings, Transfer
 from penstock.engine.telemetry import Telemetry
 from penstock.model.errors import PenstockError, Transient
 from penstock.ports.checkpoints import Outcome, Pipeline, Run
 from penstock.ports.sink import Destination
-from penstock.ports.source import Progress, Source
-
-Conclude = Callable[[Progress], Awaitable[Outcome]]
+from penstock.ports.source import Source
 
 
 @dataclass(slots=True)
@@ -50,11 +47,9 @@ class Task:
     async def _outcome(self, run: Run) -> Outcome:
         done = await self.destination.progress(run)
         self.telemetry.begin(done)
-        done = await Transfer(run, self.source, self.destination, self.settings, self.telemetry, self.stop).carry()
-        if self.stop.is_set():
-            return Outcome("cancelled", "stopped on request; everything read was stored")
-        self.telemetry.enter("proving")
-        return await self.conclude(done)
+        transfer = Transfer(run, self.source, self.destination, self.settings, self.telemetry, self.stop, self.conclude)
+        await transfer.carry()
+        return transfer.outcome or Outcome("cancelled", "stopped on request; everything read was stored")
 
     async def _end(self, run: Run, outcome: Outcome) -> None:
         """Write the history; where the store is gone, the next run finds this one interrupted."""

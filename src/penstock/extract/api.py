@@ -201,7 +201,9 @@ class EventsApi:
         self._answered = self._answered or status < 500
         if status == 200:
             self._budget.succeeded()
-            return page(raw)
+            read = page(raw)
+            self.counters.add("pages_received_total")
+            return read
         if status == 418:
             return None
         if status == 429:

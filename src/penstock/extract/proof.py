@@ -58,7 +58,7 @@ class Proof:
     """What was found, and what follows from it.
 
     `late` events joined the newest millisecond of the scope after it was frozen: they are in it, and not in the `total` that was stated
-    with it. `outside` are rows of the table that lie in no stored stretch.
+    with it. `outside` are rows of the table that lie in no stored stretch, `dead_letters` the refused events that are really kept.
     """
 
     source: str
@@ -67,6 +67,7 @@ class Proof:
     late: int
     gaps: int
     outside: int
+    dead_letters: int
     parts: tuple[Part, ...]
     seams: tuple[Seam, ...]
 
@@ -82,7 +83,11 @@ class Proof:
         found = [f"{self.gaps} stretches are not stored"] if self.gaps else []
         found += [f"{self.outside:,} rows of the table are of none of these stretches"] if self.outside else []
         found += [f"{part.low} to {part.high}: {part}" for part in self.parts if not part.holds]
-        if self.total is not None and accounted != self.total + self.late:
+        if self.dead_letters != self.sums.refused:
+            found.append(f"{self.sums.refused:,} events were refused, {self.dead_letters:,} are among the dead letters")
+        if self.total is None:
+            found.append("the API stated no total, so nothing tells whether it served everything")
+        elif accounted != self.total + self.late:
             found.append(f"{accounted:,} events are accounted for, the API stated {self.total:,}, {self.late:,} came later")
         return found + [
             f"at {seam.at} the API has {seam.newer} before {seam.older}, the table has not" for seam in self.seams if not seam.holds
@@ -115,7 +120,8 @@ async def prove(done: Progress, source: EventSource, census: Census, pipeline: s
     if source.latest_total is None:
         await source.look(None, 1)
     parts = tuple(_part(interval, one) for interval, one in zip(intervals, found, strict=True))
-    return Proof(source.epoch, source.total, source.latest_total, await _late(done, census), gaps, outside, parts, seams)
+    letters = await census.dead_letters(pipeline)
+    return Proof(source.epoch, source.total, source.latest_total, await _late(done, census), gaps, outside, letters, parts, seams)
 
 
 async def _late(done: Progress, census: Census) -> int:

@@ -119,7 +119,27 @@ class EventSource:
             self.api.counters.add("cursors_missing_total")
             if (readable := stretch.readable(page)) < len(page):
                 return await self.look(place, readable or self.page_limit)
-        return page
+        return await self._really_last(page, place, limit)
+
+    async def _really_last(self, page: Page | None, place: Frontier, limit: int) -> Page | None:
+        """A page that says it is the last one is believed when nothing follows its last event; else it is asked for again.
+
+        Raises:
+            PageOutOfStep: it says so twice, and something follows.
+        """
+        if page is None or page.paging.has_more or not await self._goes_on(page):
+            return page
+        again = await self.look(place, limit)
+        if again is None or not again.paging.has_more:
+            raise PageOutOfStep(f"the page after {place}: it says that it is the last one, and others follow it")
+        return again
+
+    async def _goes_on(self, page: Page) -> bool:
+        try:
+            following = await self.look(stretch.following(page), 1) if len(page) else None
+        except stretch.OutOfStep:
+            return False
+        return following is not None and len(following) > 0
 
     async def _checked(self, place: Frontier | None, limit: int) -> Page | None:
         page = await self.api.page(None if place is None else place.cursor(), limit)
@@ -159,7 +179,7 @@ class EventSource:
 
     async def _seam(self, page: Page, ts: int) -> int:
         """Where on the page the events at or below `ts` begin; of the two cursors that stand there one is exact, under either tie rule."""
-        return stretch.seam(page, ts, [await self.look(Frontier(ts), 1), await self.look(Frontier(ts + 1, LAST_ID), 1)])
+        return stretch.seam(page, [await self.look(Frontier(ts), 1), await self.look(Frontier(ts + 1, LAST_ID), 1)])
 
 
 def _batch(page: Page, part: stretch.Share, after: Position, upto: Position) -> Batch:

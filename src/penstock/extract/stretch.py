@@ -54,22 +54,19 @@ def share(page: Page, place: Frontier, high: int, end: Frontier) -> Share:
     return Share(mine, mine & (newer > high), mine & (older <= low) & (low > OLDEST), ended)
 
 
-def seam(page: Page, ts: int, served: Sequence[Page | None]) -> int:
-    """Number of the first event at or below `ts` on a page, as far as its timestamps leave that open.
+def seam(page: Page, served: Sequence[Page | None]) -> int:
+    """Number of the first event below a seam that runs through a page.
 
-    `served` are pages of the API from there on, which all start at that event or at a newer one.
+    `served` are pages of the API from there on: each starts with that event or with a newer one, or has nothing where nothing is below.
     """
-    return max(_begins(page, ts, one) for one in served)
+    return max(_begins(page, one) for one in served)
 
 
-def _begins(page: Page, ts: int, served: Page | None) -> int:
-    """Number of the event a page starts with that the API served: past the end where it is older than the open ones, 0 where newer."""
+def _begins(page: Page, served: Page | None) -> int:
+    """Number of the event that a page of the API starts with; 0 also where that comes before the first."""
     if served is None or not len(served):
         return len(page)
-    number = number_of_first(page, served)
-    if number is not None:
-        return number
-    return len(page) if UNKNOWN != stated(served)[0] <= ts else 0
+    return number_of_first(page, served) or 0
 
 
 def number_of_first(page: Page, other: Page) -> int | None:

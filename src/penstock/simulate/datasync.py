@@ -168,9 +168,12 @@ def _listening(host: str, port: int) -> socket.socket:
     if not address.is_loopback:
         raise Misconfigured(f"the simulated API listens on loopback only, not on {host}", hint=f"Use {LOOPBACK} or ::1.")
     try:
-        return socket.create_server((str(address), port), family=socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+        listener = socket.create_server((str(address), port), family=socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+        # asyncio does not see that these are TCP sockets, and would leave small answers waiting 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise Misconfigured(f"port {port} cannot be used: {error.strerror}", hint="Use --port 0 for any free port.") from error
+    return listener
 
 
 def _url(listener: socket.socket) -> str:

@@ -83,6 +83,34 @@ def test_a_signal_drains_and_the_next_run_goes_on(home: dict[str, str], number: 
     assert resumed["rows_stored_by_this_run"] + stopped["rows_stored"] == resumed["rows_stored"] == 20_000
 
 
+def test_a_second_signal_stops_at_once_with_its_own_code(home: dict[str, str]) -> None:
+    """Whoever does not want to wait for the drain sends the signal again; what was not stored is read again next time."""
+    arguments = ["extract", "--events", "20000", "--batch-size", "100", "--simulator", "--latency 1"]
+    with subprocess.Popen([*PENSTOCK, *arguments], env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        _pages(run)
+        run.send_signal(signal.SIGTERM)
+        assert run.stderr is not None
+        while "once more stops at once" not in run.stderr.readline():
+            pass
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=60)
+
+    assert run.returncode == 143
+
+
+def test_nobody_reads_the_result(home: dict[str, str]) -> None:
+    """A reader of standard output that has gone away is no failure, and leaves no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [*PENSTOCK, "extract", "--events", "2000"], env=home, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+
+    assert run.returncode == 0
+    assert "Traceback" not in run.stderr
+
+
 def test_rejected_rows_are_kept_and_can_be_looked_at(home: dict[str, str]) -> None:
     """The run ends with exit code 0 and says so; each bad record can be listed and shown byte for byte."""
     options = ["--simulator", "--undecodable 0.003 --undecodable-kind infinity"]
@@ -108,6 +136,7 @@ def test_too_many_rejected_rows_fail_and_a_higher_limit_goes_on(home: dict[str, 
 
     assert failed.returncode == 1
     assert "--max-refused-percent" in failed.stderr
+    assert json.loads(failed.stdout).items() >= {"state": "failed", "complete": False, "gaps": None}.items()
     assert allowed.returncode == 0
     assert json.loads(allowed.stdout)["complete"] is True
 

@@ -103,7 +103,7 @@ class Bench:
     async def restore(self) -> None:
         """Put back what was kept."""
         async with self.connection() as connection:
-            await connection.execute("truncate ingested_events, penstock.coverage")
+            await connection.execute("truncate ingested_events, penstock.coverage, penstock.dead_letters")
             await connection.execute("insert into ingested_events table kept_rows")
             await connection.execute("insert into penstock.coverage table kept_coverage")
             await connection.execute("update penstock.pipelines set scope_rows = (select scope_rows from kept_total)")

@@ -20,15 +20,15 @@ from penstock.stores.postgres.table import ForeignTable, TableDoesNotFit
 
 from .bench import Bench, bad_raws, good_ids
 
-API = DataSyncSettings(events=2_000, seed=7, days=3.0, ties=0.3)
-SETTINGS = ExtractSettings(partition_count=4, batch_size=150)
+API = DataSyncSettings(events=900, seed=7, days=3.0, ties=0.3)
+SETTINGS = ExtractSettings(partition_count=4, batch_size=100)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_exactly_the_right_rows(bench: Bench, profile: str) -> None:
     """Under every fault profile the table has every event that can be stored, once; the others are dead letters, as received."""
     faults = replace(PROFILES[profile], slow_s=0.0, burst_429=0.0)
-    async with running(replace(API, faults=faults, undecodable=0.005, omit_cursor=0.1, timestamps="all")) as server:
+    async with running(replace(API, faults=faults, undecodable=0.008, omit_cursor=0.1, timestamps="all")) as server:
         extraction = await bench.run(server, SETTINGS)
 
     reasons = await bench.fetch("select reason, origin from penstock.dead_letters")
@@ -46,15 +46,15 @@ async def test_exactly_the_right_rows(bench: Bench, profile: str) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        replace(API, tie_burst=1_000),
-        replace(API, tie_burst=1_000, tie_rule="asc"),
+        replace(API, tie_burst=600),
+        replace(API, tie_burst=600, tie_rule="asc"),
         replace(API, page_shape="flat", skew=2.0),
         replace(API, events=1),
     ],
     ids=["burst", "burst, asc", "flat and skewed", "one event"],
 )
 async def test_any_data(bench: Bench, settings: DataSyncSettings) -> None:
-    """Thousands of events of one millisecond, a skewed month, a single event: the table has each of them once, as it was received."""
+    """Hundreds of events of one millisecond, a skewed month, a single event: the table has each of them once, as it was received."""
     async with running(settings) as server:
         extraction = await bench.run(server, SETTINGS)
 
@@ -67,8 +67,8 @@ async def test_any_data(bench: Bench, settings: DataSyncSettings) -> None:
 @pytest.mark.parametrize("blocks", [1, 5, 12])
 async def test_stopped_and_gone_on(bench: Bench, blocks: int) -> None:
     """A run that is stopped keeps what it has read; the next one goes on from there, with other settings, and reads nothing again."""
-    async with running(replace(API, undecodable=0.005)) as server:
-        first = await bench.run_until(blocks, server, replace(SETTINGS, partition_count=3, batch_size=50))
+    async with running(replace(API, undecodable=0.008)) as server:
+        first = await bench.run_until(blocks, server, replace(SETTINGS, partition_count=3, batch_size=20))
         stored, dead = await bench.ids(), await bench.dead()
         second = await bench.run(server, replace(SETTINGS, partition_count=5, batch_size=500))
 

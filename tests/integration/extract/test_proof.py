@@ -57,6 +57,8 @@ LIES = {
     "a refusal that was none": f"update penstock.coverage set refused = refused + 1, received = received + 1 where {ANY_STRETCH}",
     "a stored row was called a duplicate": f"update penstock.coverage set duplicate = 1, stored = stored - 1 where {ANY_STRETCH}",
     "a duplicate": f"update penstock.coverage set duplicate = 1, received = received + 1 where {ANY_STRETCH}",
+    "a dead letter of no event": "insert into penstock.dead_letters (pipeline, fence, reason, origin, raw)"
+    " select name, fence, '', '', '' from penstock.pipelines",
     "a total one too small": "update penstock.pipelines set scope_rows = scope_rows - 1",
 }
 SEAM_LIES = {

@@ -120,6 +120,35 @@ def test_progress_keeps_a_run_from_stalling() -> None:
     assert records.covered(simulated(bench.carry)) == [(0, 20)]
 
 
+def test_pages_that_are_read_before_storing_are_progress() -> None:
+    """A source that has much to look at before it can plan is not taken for one that hangs."""
+    bench = Bench(source(), settings=settings(stall_s=900))
+
+    async def look_around() -> None:
+        if len(bench.source.planned) == 1:
+            for _ in range(4):
+                await asyncio.sleep(800)
+                bench.telemetry.counters.add("pages_received_total")
+
+    bench.source.planning = look_around
+
+    assert records.covered(simulated(bench.carry)) == [(0, 10)]
+
+
+def test_pages_that_are_read_while_nothing_is_stored_are_none() -> None:
+    """Where a write hangs, reading on does not keep the run from stalling."""
+
+    async def hang() -> None:
+        while True:
+            await asyncio.sleep(10)
+            bench.telemetry.counters.add("pages_received_total")
+
+    bench = Bench(source(), StepwiseSink(writing=hang), settings(stall_s=900))
+
+    with pytest.raises(Stalled):
+        simulated(bench.carry)
+
+
 def test_the_lease_is_renewed() -> None:
     """While a run lives, its lease is renewed every `beat_s`, whatever else it waits for."""
     bench = Bench(source(4), StepwiseSink(writing=taking(6)), EngineSettings(workers=1, lease=LeaseSettings(beat_s=5)))

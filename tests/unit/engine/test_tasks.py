@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from penstock.engine.lease import LeaseSettings
-from penstock.engine.run import EngineSettings
+from penstock.engine.run import EngineSettings, Stalled
 from penstock.engine.tasks import Task
 from penstock.engine.telemetry import Telemetry
 from penstock.model.errors import Fatal, Misconfigured, Transient
@@ -124,14 +124,24 @@ def test_a_failure_is_in_the_history(failure: Exception) -> None:
     assert office.bench.telemetry.variant == "failed"
 
 
-def test_a_failed_conclusion_is_a_failure() -> None:
-    """A run that cannot be proven just now has carried everything and failed all the same."""
+def test_a_conclusion_is_asked_for_until_the_run_has_stalled() -> None:
+    """A run that cannot be proven just now tries again, under the same limit as the carrying, and fails in the end."""
     office = Office(conclusion=Transient("no answer"))
 
-    with pytest.raises(Transient):
+    with pytest.raises(Stalled, match="no answer"):
         simulated(office.perform)
 
-    assert office.history == {1: Outcome("failed", "A passing failure: no answer")}
+    assert [outcome and outcome.state for outcome in office.history.values()] == ["failed"]
+
+
+def test_a_failed_conclusion_is_a_failure() -> None:
+    """A run whose conclusion no further attempt can mend has carried everything and failed all the same."""
+    office = Office(conclusion=Fatal("no proof"))
+
+    with pytest.raises(Fatal):
+        simulated(office.perform)
+
+    assert office.history == {1: Outcome("failed", "The run cannot go on: no proof")}
 
 
 def test_a_task_ends_even_where_its_end_cannot_be_written() -> None:

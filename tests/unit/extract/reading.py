@@ -17,6 +17,7 @@ async def batches_of(source: EventSource, partition: Partition) -> list[Batch]:
     """All of a partition, which must be without a gap from its start to its end."""
     batches = [batch async for batch in source.read(partition)]
     assert [batch.after for batch in batches] == [partition.start, *(batch.upto for batch in batches[:-1])]
+    assert all(batch.after.rank <= batch.upto.rank for batch in batches)
     assert batches[-1].upto == partition.end
     return batches
 

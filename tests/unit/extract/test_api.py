@@ -191,7 +191,7 @@ async def test_unusable_for_ever() -> None:
 async def test_a_body_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body longer than any page is not read to its end."""
     monkeypatch.setattr(module, "MOST_BYTES", 100_000)
-    async with answering([Answer(body=bytes(50_000_000))]) as (_, api):
+    async with answering([Answer(body=bytes(5_000_000))]) as (_, api):
         with pytest.raises(UnusableAnswers, match="longer than 100,000 bytes"):
             await api.page(None, 1)
 
@@ -220,9 +220,9 @@ async def test_nothing_but_expired_cursors(clock: Clock) -> None:
     assert server.audit.requests < 100
 
 
-async def workers_read(api: EventsApi, server_pages: int, workers: int = 8) -> None:
+async def workers_read(api: EventsApi, pages: int, workers: int = 8) -> None:
     """Many workers ask for pages at once until so many were asked for."""
-    todo = list(range(server_pages))
+    todo = list(range(pages))
 
     async def work() -> None:
         while todo:
@@ -290,11 +290,11 @@ async def test_no_request_during_a_pause(retry_after: RetryAfter, clock: Clock) 
     faults = FaultProfile(burst_429=0.05, burst_s=6.0)
     settings = DataSyncSettings(events=1_000, seed=5, faults=faults, rate_limit=RateLimit(retry_after=retry_after))
     async with simulated(settings, clock, connections=8) as (server, api):
-        await workers_read(api, 200)
+        await workers_read(api, 100)
 
     bursts, statuses = server.audit.faults["burst_429"], server.audit.statuses
-    assert bursts > 3
-    assert statuses[200] == 200
+    assert bursts > 2
+    assert statuses[200] == 100
     assert statuses[429] < bursts * 8
     assert clock.now() - EPOCH_S > bursts * 6
 

@@ -17,7 +17,7 @@ from penstock.extract.source import EventSource
 from penstock.model.coverage import Interval, Span
 from penstock.ports.source import Partition, Plan, Progress, Scope
 
-from .keyset import BASE, Keyset, Sort, Told, told
+from .keyset import BASE, Keyset, Rule, Sort, Told, told
 from .reading import all_raws, batches_of, expected, raws, read_all, strangers
 
 SORTS: tuple[Sort, ...] = ("good", "Infinity", "no time", "no id", "neither")
@@ -109,6 +109,24 @@ async def test_a_batch_alone(double: Keyset, shape: Shape, again: Shape, data: s
     assert raws(alone) == raws([batch])
 
 
+around: st.SearchStrategy[list[tuple[int, Sort]]] = st.lists(
+    st.tuples(st.sampled_from([49, 50, 50, 51, 51, 52]), st.sampled_from([*SORTS[:1], "no time", "neither"])), min_size=2, max_size=7
+)
+
+
+@given(around, st.sampled_from(["desc", "asc"]), st.lists(st.integers(1, 7), min_size=2, max_size=2), st.booleans())
+async def test_a_seam_among_the_unreadable(drawn: list[tuple[int, Sort]], rule: Rule, limits: list[int], teapot: bool) -> None:  # noqa: FBT001
+    """Events without a time right at a seam are read by exactly one of its sides, whatever the pages of each side hold of them."""
+    double = Keyset([Told(ts, number, sort) for number, (ts, sort) in enumerate(drawn)], rule=rule, teapot=teapot)
+    start, seam, end = (Frontier(ts).position("epoch") for ts in (BASE + 60, BASE + 50, OLDEST))
+    halves = (Partition(0, start, seam), Partition(1, seam, end))
+
+    read = {half: await batches_of(Shape(1, limit).source_of(double), half) for half, limit in zip(halves, limits, strict=True)}
+
+    assert all_raws(read) == expected(double.told)
+    assert {raw for raw, one in ((one.raw, one) for one in double.told) if one.ts > 50} == set(raws(read[halves[0]]))
+
+
 async def test_where_seams_lie() -> None:
     """The range is cut into equal stretches of whole milliseconds, the last of which reaches down to the beginning of time."""
     source = EventSource(Keyset(told(range(0, 101, 10))).api, "epoch", 4)
@@ -138,25 +156,29 @@ async def test_a_frozen_scope() -> None:
     assert raws(await batches_of(source, plan.partitions[0])) == expected(double.told[1:])
 
 
-async def test_no_requests_beyond_the_pages() -> None:
-    """Where all can be read, a partition costs its pages and not one request more."""
-    double = Keyset(told(range(100)))
-    source = EventSource(double.api, "epoch", 1, page_limit=10)
-    (partition,) = (await source.plan(Progress())).partitions
+@pytest.mark.parametrize("rule", ["desc", "asc"])
+async def test_no_requests_beyond_the_pages(rule: Rule) -> None:
+    """Where all timestamps can be read, partitions cost their pages, and one small request to see that the last page is the last."""
+    double = Keyset(told(range(100)), rule=rule)
+    source = EventSource(double.api, "epoch", 2, page_limit=10)
+    plan = await source.plan(Progress())
     double.asked.clear()
 
-    await batches_of(source, partition)
+    for partition in plan.partitions:
+        await batches_of(source, partition)
 
-    assert len(double.asked) == 10
+    limits = [limit for _, limit in double.asked]
+    assert (limits.count(10), limits.count(1)) == (12 if rule == "asc" else 11, 1)
+    assert set(limits) == {10, 1}
 
 
 @pytest.mark.parametrize("rule", ["desc", "asc"])
 @pytest.mark.parametrize("sort", ["good", "no time", "neither"])
-async def test_thousands_in_one_millisecond(rule: str, sort: Sort) -> None:
+async def test_thousands_in_one_millisecond(rule: Rule, sort: Sort) -> None:
     """A millisecond with many times the events of a page, right above a seam or right below it, is read once."""
     burst = [Told(50, number, sort if number % 3 == 0 else "good") for number in range(10, 610)]
     edges = [Told(100, 0), Told(51, 1), Told(51, 2), Told(49, 3), Told(49, 4), Told(0, 5)]
-    double = Keyset([*edges, *burst], rule="desc" if rule == "desc" else "asc")
+    double = Keyset([*edges, *burst], rule=rule)
 
     read = {}
     for seam in (49, 50, 51):

@@ -68,10 +68,16 @@ def from_the_top(double: Lying, cursor: Cursor | None, limit: int) -> Page:
     return double.of(double.behind(None)[:limit])
 
 
+def previous_without_a_cursor(double: Lying, cursor: Cursor | None, limit: int) -> Page:
+    """The page before, once more, and no cursor."""
+    before = double.behind(None)[: -len(double.behind(cursor))]
+    return page(nested([one.raw for one in before[-limit:]], has_more=True))
+
+
 def empty(double: Lying, cursor: Cursor | None, limit: int) -> Page:
     """More, and nothing."""
-    del limit
-    return double.of([], cursor=cursor)
+    del cursor, limit
+    return double.of([])
 
 
 def another_time(double: Lying, cursor: Cursor | None, limit: int) -> Page:
@@ -166,15 +172,30 @@ async def test_misled_twice(lie: Lie) -> None:
     assert len(double.asked) == 4
 
 
-@pytest.mark.parametrize("events", [BURST, HIDDEN], ids=["readable", "unreadable"])
-async def test_the_same_page_inside_a_millisecond(events: list[Told]) -> None:
+@pytest.mark.parametrize(
+    ("events", "lie"),
+    [(BURST, previous), (HIDDEN, previous), (BURST, previous_without_a_cursor)],
+    ids=["readable", "unreadable", "without a cursor"],
+)
+async def test_the_same_page_inside_a_millisecond(events: list[Told], lie: Lie) -> None:
     """The same page again is noticed also where all its events are of one time, and even where none of them can be read."""
-    double = lying(previous, 3, events=[Told(60, 10), *events, Told(40, 11)])
+    double = lying(lie, 3, events=[Told(60, 10), *events, Told(40, 11)])
 
     read = await read_all(source_of(double))
 
     assert all_raws(read) == expected(double.told)
     assert double.counters["requests_retried_total"] == 1
+
+
+async def test_from_the_top_at_a_seam() -> None:
+    """A partition whose first page comes from the top of everything asks for it again, instead of reading all down to its start."""
+    double = lying(from_the_top, 3)
+
+    read = await read_all(source_of(double, partitions=2))
+
+    assert all_raws(read) == expected(double.told)
+    assert double.counters["requests_retried_total"] == 1
+    assert double.asked[3] == double.asked[4]
 
 
 @pytest.mark.parametrize("lie", [disordered, from_the_top, previous], ids=["out of order", "from the top", "the same page"])
@@ -219,10 +240,27 @@ async def test_more_without_a_cursor() -> None:
     assert double.counters["requests_retried_total"] == 0
 
 
-@pytest.mark.parametrize("lie", [early_end, teapot], ids=["hasMore is false", "418"])
-async def test_an_end_that_comes_early(lie: Lie) -> None:
+async def test_a_last_page_that_is_not() -> None:
+    """A page that says that it is the last one is believed only when nothing follows its last event."""
+    double = lying(early_end, 2)
+
+    read = await read_all(source_of(double))
+
+    assert all_raws(read) == expected(double.told)
+
+
+async def test_a_last_page_that_is_not_twice() -> None:
+    """A page that says so twice, while others follow it, ends the run."""
+    source = source_of(lying(early_end, 2, 4))
+    (partition,) = (await source.plan(Progress())).partitions
+
+    with pytest.raises(PageOutOfStep, match="it says that it is the last one, and others follow it"):
+        await batches_of(source, partition)
+
+
+async def test_nothing_left_all_too_early() -> None:
     """Where the API says that nothing is left, a partition is at its end; the others are read; the counts tell that some are missing."""
-    double = lying(lie, 1)
+    double = lying(teapot, 1)
 
     read = await read_all(source_of(double, partitions=2))
 

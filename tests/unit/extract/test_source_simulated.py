@@ -16,18 +16,18 @@ from penstock.simulate.settings import DataSyncSettings
 from .reading import all_raws, read_all, strangers
 from .simulated import simulated
 
-PLAIN = DataSyncSettings(events=6_000, seed=3, days=2.0)
+PLAIN = DataSyncSettings(events=3_000, seed=3, days=2.0)
 ROUGH, HOSTILE = (replace(PLAIN, faults=replace(PROFILES[name], burst_429=0.0)) for name in ("rough", "hostile"))
 SETTINGS = {
     "plain": PLAIN,
     "every notation, flat": replace(PLAIN, timestamps="all", page_shape="flat"),
-    "burst": replace(PLAIN, tie_burst=4_000, ties=0.5),
-    "burst, asc": replace(PLAIN, tie_burst=4_000, ties=0.5, tie_rule="asc"),
-    "one millisecond": replace(PLAIN, events=3_000, tie_burst=3_000),
-    "one millisecond, asc": replace(PLAIN, events=3_000, tie_burst=3_000, tie_rule="asc"),
+    "burst": replace(PLAIN, tie_burst=2_500, ties=0.5),
+    "burst, asc": replace(PLAIN, tie_burst=2_500, ties=0.5, tie_rule="asc"),
+    "one millisecond": replace(PLAIN, tie_burst=3_000),
+    "one millisecond, asc": replace(PLAIN, tie_burst=3_000, tie_rule="asc"),
     "undecodable": replace(PLAIN, undecodable=0.2, ties=0.9),
     "undecodable, asc, without cursors": replace(PLAIN, undecodable=0.2, ties=0.9, tie_rule="asc", omit_cursor=0.5),
-    "undecodable times": replace(PLAIN, undecodable=0.5, undecodable_kinds=("timestamp_type", "id_type"), tie_burst=3_000, tie_rule="asc"),
+    "undecodable times": replace(PLAIN, undecodable=0.5, undecodable_kinds=("timestamp_type", "id_type"), tie_burst=1_500, tie_rule="asc"),
     "skewed": replace(PLAIN, skew=2.5, days=30.0, omit_cursor=0.3),
     "one event": replace(PLAIN, events=1),
 }
@@ -48,9 +48,9 @@ def served(server: Server) -> Counter[bytes]:
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("settings", (SETTINGS | TROUBLE).values(), ids=SETTINGS | TROUBLE)
 async def test_every_event_once(settings: DataSyncSettings, clock: Clock) -> None:
-    """Seven partitions in pages of 300 read every event exactly once, the good ones as rows and the undecodable ones as refusals."""
+    """Five partitions in pages of 300 read every event exactly once, the good ones as rows and the undecodable ones as refusals."""
     async with simulated(settings, clock) as (server, api):
-        read = await read_all(EventSource(api, "epoch", partitions=7, page_limit=300))
+        read = await read_all(EventSource(api, "epoch", partitions=4, page_limit=450))
 
     refused = sum(len(batch.refused) for batches in read.values() for batch in batches)
     assert all_raws(read) == served(server)
@@ -61,7 +61,7 @@ async def test_every_event_once(settings: DataSyncSettings, clock: Clock) -> Non
 @pytest.mark.usefixtures("clock")
 async def test_live_events(clock: Clock) -> None:
     """Events that come while it reads are newer than the frozen scope: they are not read, and the total tells of them."""
-    settings = replace(PLAIN, live_per_s=50.0, latency_s=0.1)
+    settings = replace(PLAIN, live_per_s=100.0, latency_s=0.1)
     async with simulated(settings, clock) as (server, api):
         source = EventSource(api, "epoch", partitions=3, page_limit=300)
         read = await read_all(source)

@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.names import quoted
 
+SCAN_TIMEOUT_S = 3_600.0
+"""Counting reads the whole table, however large it has become."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,7 +41,8 @@ class Census:
                 min({quoted(self.time)}) as oldest, max({quoted(self.time)}) as newest
             from {quoted(self.table)} group by 1"""
         async with self.connections.take() as connection:
-            found = {row["bucket"]: row for row in await connection.fetch(sql, [_moment(bound) for bound in bounds])}
+            rows = await connection.fetch(sql, [_moment(bound) for bound in bounds], timeout=SCAN_TIMEOUT_S)
+        found = {row["bucket"]: row for row in rows}
         return [
             Stretch(found[bucket]["rows"], _milliseconds(found[bucket]["oldest"]), _milliseconds(found[bucket]["newest"]))
             if bucket in found
@@ -52,9 +56,15 @@ class Census:
         sql = f"select {key}::text as key, {time} as time from {quoted(self.table)} where {time} = any($1)"
         keys: dict[int, set[str]] = defaultdict(set)
         async with self.connections.take() as connection:
-            for row in await connection.fetch(sql, [_moment(moment) for moment in moments]):
+            for row in await connection.fetch(sql, [_moment(moment) for moment in moments], timeout=SCAN_TIMEOUT_S):
                 keys[_milliseconds(row["time"])].add(row["key"])
         return keys
+
+    async def dead_letters(self, pipeline: str) -> int:
+        """How many records of this pipeline were refused and are kept."""
+        async with self.connections.take() as connection:
+            sql = "select count(*) from penstock.dead_letters where pipeline = $1"
+            return int(await connection.fetchval(sql, pipeline, timeout=SCAN_TIMEOUT_S))
 
     async def is_dead_letter(self, pipeline: str, raw: bytes) -> bool:
         """Whether a record was refused by this pipeline."""

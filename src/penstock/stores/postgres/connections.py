@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 CONNECT_TIMEOUT_S = 20.0
+COMMAND_TIMEOUT_S = 120.0
+"""No statement of ours takes so long, counting a whole table apart; a link that is half open does."""
 
 GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, ConnectionError)
 """What a connection answers that was cut, and its transaction with it."""
@@ -102,6 +104,7 @@ class Connections:
             server_settings={"application_name": self.name, "timezone": "UTC"},
             timeout=CONNECT_TIMEOUT_S,
             max_inactive_connection_lifetime=0,
+            command_timeout=COMMAND_TIMEOUT_S,
         )
         try:
             async with pool.acquire() as connection:
