@@ -109,6 +109,20 @@ async def test_a_batch_alone(double: Keyset, shape: Shape, again: Shape, data: s
     assert raws(alone) == raws([batch])
 
 
+@pytest.mark.parametrize("sort", ["good", "neither"])
+@pytest.mark.parametrize("rule", ["desc", "asc"])
+async def test_a_batch_inside_a_millisecond(rule: Rule, sort: Sort) -> None:
+    """Each batch of a burst is found again by its bounds when pages have become longer or shorter, readable or not."""
+    double = Keyset([Told(60, 90), *told([50] * 10, sort), Told(40, 91)], rule=rule)
+    batches = [batch for read in (await read_all(Shape(1, 3).source_of(double))).values() for batch in read]
+
+    for limit in (1, 2, 4, 5_000):
+        for number, batch in enumerate(batches):
+            again = await batches_of(Shape(1, limit).source_of(double), Partition(number, batch.after, batch.upto))
+
+            assert raws(again) == raws([batch])
+
+
 around: st.SearchStrategy[list[tuple[int, Sort]]] = st.lists(
     st.tuples(st.sampled_from([49, 50, 50, 51, 51, 52]), st.sampled_from([*SORTS[:1], "no time", "neither"])), min_size=2, max_size=7
 )
