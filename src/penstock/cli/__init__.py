@@ -77,9 +77,12 @@ def answer(data: str) -> None:
 
 def tell(remark: str) -> None:
     """Say something on standard error, without passwords, if there is somebody to hear it."""
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"penstock: {redacted(remark)}\n")
-        sys.stderr.flush()
+    with suppress(ValueError, AttributeError):
+        try:
+            sys.stderr.write(f"penstock: {redacted(remark)}\n")
+            sys.stderr.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _help() -> str:

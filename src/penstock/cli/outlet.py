@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import select
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -25,6 +27,11 @@ class Outlet:
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         return bool(poll.poll(0))
+
+    def give_up(self) -> None:
+        """Nobody reads any more: what is left in the buffer goes nowhere, instead of failing the exit of the process."""
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
     def line(self, text: str) -> bool:
         """Write a line if that is possible now; whether it was written."""

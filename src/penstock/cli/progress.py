@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.util import find_spec
 from typing import Literal, Protocol, TextIO
@@ -137,13 +137,15 @@ def _display(way: Way, telemetry: Telemetry, outlet: Outlet) -> Display:
 
 async def _show(way: Way, telemetry: Telemetry, outlet: Outlet, sleep: Callable[[float], Awaitable[None]]) -> None:
     display = _display(way, telemetry, outlet)
-    with suppress(OSError):
+    try:
         try:
             while True:
                 display.show()
                 await sleep(display.every_s)
         finally:
             display.finish()
+    except OSError:
+        outlet.give_up()
 
 
 def _tell_defect(task: asyncio.Task[None]) -> None:

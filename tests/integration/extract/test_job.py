@@ -68,7 +68,7 @@ async def test_any_data(bench: Bench, settings: DataSyncSettings) -> None:
 async def test_stopped_and_gone_on(bench: Bench, blocks: int) -> None:
     """A run that is stopped keeps what it has read; the next one goes on from there, with other settings, and reads nothing again."""
     async with running(replace(API, undecodable=0.008)) as server:
-        first = await bench.run_until(blocks, server, replace(SETTINGS, partition_count=3, batch_size=20))
+        first = await bench.run_until(blocks, server, replace(SETTINGS, batch_size=20))
         stored, dead = await bench.ids(), await bench.dead()
         second = await bench.run(server, replace(SETTINGS, partition_count=5, batch_size=500))
 
@@ -179,7 +179,7 @@ async def test_a_table_of_another_shape(bench: Bench, sql: str, error: type[Pens
     """A table that is not ours, or no longer has its shape, is not written to."""
     async with running(API) as server:
         if error is TableDoesNotFit:
-            await bench.run_until(1, server, SETTINGS)
+            await bench.run_until(1, server, replace(SETTINGS, batch_size=20))
         await bench.execute(sql)
         with pytest.raises(error) as caught:
             await bench.run(server, SETTINGS)
@@ -211,7 +211,7 @@ async def test_events_disappear(bench: Bench) -> None:
 async def test_the_same_id_twice(bench: Bench) -> None:
     """An id that is stored already with another event is not overwritten: the later event is a dead letter, and at no seam is it missed."""
     async with running(replace(API, events=600)) as server:
-        await bench.run_until(1, server, replace(SETTINGS, partition_count=1, batch_size=50))
+        await bench.run_until(1, server, replace(SETTINGS, batch_size=20))
         missing = sorted(good_ids(server) - await bench.ids(), key=str)
         await bench.execute(f"update ingested_events set id = '{missing[0]}' where id = (select min(id::text)::uuid from ingested_events)")
         extraction = await bench.run(server, replace(SETTINGS, batch_size=100, max_refused_percent=50.0))
