@@ -136,13 +136,16 @@ class Bench:
         """Seconds of processor time of the server and its children, past and present."""
         pid = next(self.home.rglob("postmaster.pid")).read_text().split()[0]
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ticks = sum(map(int, _stat(pid)[11:15])) + sum(sum(map(int, _stat(child)[11:13])) for child in children)
+        ticks = sum(map(int, _stat(pid)[11:15])) + sum(sum(map(int, (_stat(child) or ["0"] * 15)[11:13])) for child in children)
         return ticks / TICKS
 
 
 def _stat(pid: str) -> list[str]:
     """Fields of proc(5) stat from the third one on; 11 to 14 are user and system time, own and of children that ended."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return []
 
 
 def main() -> None:
