@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from penstock.model.counts import Counts
 from penstock.model.errors import Fatal
@@ -40,8 +41,8 @@ def check(block: Block, receipt: Receipt) -> None:
     Raises:
         CountsDoNotAddUp: where rows are unaccounted for, or verdicts are not on rows of the block, one each.
     """
-    answered = receipt.stored + receipt.duplicate + len(receipt.refused)
-    if answered != block.rows or min(receipt.stored, receipt.duplicate) < 0:
+    answered = receipt.stored + receipt.duplicate + receipt.unchanged + len(receipt.refused)
+    if answered != block.rows or min(receipt.stored, receipt.duplicate, receipt.unchanged) < 0:
         raise CountsDoNotAddUp(f"{block.rows} rows were written, the receipt speaks of {answered}")
     judged = {verdict.row for verdict in receipt.refused}
     if len(judged) < len(receipt.refused) or not judged <= set(range(block.rows)):
@@ -108,7 +109,8 @@ def _streaks(block: Block, verdicts: Sequence[Verdict], before: int) -> tuple[in
         refused = {refusal.row for refusal in batch.refused}
         if turned_away:
             good = (number for number in range(batch.received) if number not in refused)
-            refused = refused | {number for row, number in enumerate(good, first) if row in turned_away}
+            rows = enumerate(islice(good, batch.rows.num_rows), first)
+            refused = refused | {number for row, number in rows if row in turned_away}
             first += batch.rows.num_rows
         for length, last in _runs(sorted(refused), before):
             longest, before = max(longest, length), length if last == batch.received - 1 else 0

@@ -93,6 +93,8 @@ class Telemetry:
         self.counters.add("rows_received_total", counts.received)
         self.counters.add("rows_stored_total", counts.stored)
         self.counters.add("rows_duplicate_total", counts.duplicate)
+        self.counters.add("rows_unchanged_total", counts.unchanged)
+        self.counters.add("rows_filtered_total", counts.filtered)
         self.counters.add("rows_refused_total", counts.refused)
         self.counters.add("blocks_written_total")
         self.progressed = self.clock()

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of one hop. `received = stored + duplicate + refused` or the run is wrong.
+    """Rows of one hop. `received = stored + duplicate + unchanged + refused + filtered` or the run is wrong.
+
+    `duplicate` rows were there already, or came twice; `unchanged` ones are a newer version that says the same; `filtered` ones were left
+    out because the pipeline says so.
 
     `repeated` stands beside the sum: rows that a store without a key may hold twice because an unanswered write was sent again.
     """
@@ -17,6 +20,8 @@ class Counts:
     duplicate: int = 0
     refused: int = 0
     repeated: int = 0
+    unchanged: int = 0
+    filtered: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -25,9 +30,11 @@ class Counts:
             self.duplicate + other.duplicate,
             self.refused + other.refused,
             self.repeated + other.repeated,
+            self.unchanged + other.unchanged,
+            self.filtered + other.filtered,
         )
 
     @property
     def add_up(self) -> bool:
         """Whether every row that came in is accounted for."""
-        return self.received == self.stored + self.duplicate + self.refused
+        return self.received == self.stored + self.duplicate + self.unchanged + self.refused + self.filtered

@@ -29,17 +29,22 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a source read in one go: the rows between `after` and `upto`, and the records there that are no rows."""
+    """What a source read in one go: the rows between `after` and `upto`, and the records there that are no rows.
+
+    `filtered` and `duplicate` count the records that a stage left out: because it was told to, or because they came before.
+    """
 
     rows: pa.RecordBatch
     refused: tuple[Refusal, ...]
     after: Position
     upto: Position
+    filtered: int = 0
+    duplicate: int = 0
 
     @property
     def received(self) -> int:
-        """Records in this batch, good and bad."""
-        return int(self.rows.num_rows) + len(self.refused)
+        """Records in this batch, whatever becomes of them."""
+        return int(self.rows.num_rows) + len(self.refused) + self.filtered + self.duplicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Block:
 
     @property
     def received(self) -> int:
-        """Records in this block, good and bad."""
+        """Records in this block, whatever becomes of them."""
         return sum(batch.received for batch in self.batches)
 
     @property
@@ -93,7 +98,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a store did with a block's rows: `stored + duplicate + len(refused) == block.rows`.
+    """What a store did with a block's rows: `stored + duplicate + unchanged + len(refused) == block.rows`.
 
     `repeated` of the stored ones may stand there a second time, because an earlier write of them was never answered.
     """
@@ -102,6 +107,7 @@ class Receipt:
     duplicate: int = 0
     refused: tuple[Verdict, ...] = ()
     repeated: int = 0
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +130,11 @@ def counts(block: Block, receipt: Receipt) -> Counts:
     return Counts(
         received=block.received,
         stored=receipt.stored,
-        duplicate=receipt.duplicate,
+        duplicate=receipt.duplicate + sum(batch.duplicate for batch in block.batches),
         refused=len(block.refused) + len(receipt.refused),
         repeated=receipt.repeated,
+        unchanged=receipt.unchanged,
+        filtered=sum(batch.filtered for batch in block.batches),
     )
 
 

@@ -43,6 +43,12 @@ def stored(block: Block) -> Receipt:
     return Receipt(block.rows)
 
 
+def filtered(block: Block) -> Block:
+    """The same block after a stage left two more records out."""
+    first, *others = block.batches
+    return replace(block, batches=(replace(first, filtered=2), *others))
+
+
 class CheckpointsSuite(RunsSuite):
     """Positions for stores that keep none themselves."""
 
@@ -54,12 +60,12 @@ class CheckpointsSuite(RunsSuite):
     async def test_saving_makes_the_stretch_longer(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
         """Blocks that follow each other are one stretch, and their counts add up."""
         run = await bench.runs.begin(pipeline, records.here())
-        first, second = records.block(0, 6, refused=[2]), records.block(6, 10, strand=0)
+        first, second = records.block(0, 6, refused=[2]), filtered(records.block(6, 10, strand=0))
 
         await bench.runs.save(run, first, Receipt(3, duplicate=2))
-        await bench.runs.save(run, second, Receipt(3, refused=(Verdict(1, "no"),), repeated=2))
+        await bench.runs.save(run, second, Receipt(2, refused=(Verdict(1, "no"),), repeated=2, unchanged=1))
 
-        counts = Counts(received=10, stored=6, duplicate=2, refused=2, repeated=2)
+        counts = Counts(received=12, stored=5, duplicate=2, refused=2, repeated=2, unchanged=1, filtered=2)
         assert (await bench.runs.progress(run)).coverage == (Interval(records.place(0), records.place(10), counts),)
 
     async def test_what_was_saved_survives(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate, groupby, pairwise
 
 import pytest
@@ -42,6 +43,7 @@ def _batch(low: int, high: int, fate: list[str]) -> Batch:
         Receipt(1, duplicate=3),
         Receipt(0, duplicate=3, refused=(Verdict(3, "no"),)),
         Receipt(2, refused=(Verdict(0, ""), Verdict(1, ""))),
+        Receipt(1, duplicate=1, unchanged=2),
     ],
 )
 def test_a_receipt_that_speaks_of_every_row_is_taken(receipt: Receipt) -> None:
@@ -56,6 +58,7 @@ def test_a_receipt_that_speaks_of_every_row_is_taken(receipt: Receipt) -> None:
         Receipt(5),
         Receipt(5, duplicate=-1),
         Receipt(-1, duplicate=5),
+        Receipt(5, unchanged=-1),
         Receipt(3, refused=(Verdict(4, "there is no row 4"),)),
         Receipt(3, refused=(Verdict(-1, "nor -1"),)),
         Receipt(2, refused=(Verdict(1, "twice"), Verdict(1, "the same"))),
@@ -106,6 +109,15 @@ def test_the_store_has_its_say_after_the_write() -> None:
     ledger.admit(0, block)
     with pytest.raises(TooManyRefused, match="4 in a row; the last because: turned away"):
         ledger.add(0, block, receipt)
+
+
+def test_records_left_out_do_not_shift_the_verdicts() -> None:
+    """Where a stage left records out of a batch, a verdict still meets the row it is on, in its own batch."""
+    ledger = Ledger(RefusalLimit(percent=100, in_a_row=2))
+    block, receipt = block_of([[GOOD, GOOD], [TURNED_AWAY, GOOD], [TURNED_AWAY]])
+    first, *others = block.batches
+
+    ledger.add(0, replace(block, batches=(replace(first, filtered=5), *others)), receipt)
 
 
 def test_a_block_over_the_limit_is_not_admitted() -> None:

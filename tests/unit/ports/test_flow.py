@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import accumulate, chain, pairwise
 
 import pyarrow as pa
@@ -77,4 +78,16 @@ def test_counts_are_of_both_sides() -> None:
     counted = counts(block, Receipt(2, duplicate=2, refused=(Verdict(2, "too big"),), repeated=1))
 
     assert counted == Counts(received=6, stored=2, duplicate=2, refused=2, repeated=1)
+    assert counted.add_up
+
+
+def test_what_stages_left_out_is_counted() -> None:
+    """Records that a stage filtered or knew already came in, and are accounted for beside those that the store judged."""
+    block = records.block(0, 6)
+    first, *others = block.batches
+    block = replace(block, batches=(replace(first, filtered=3, duplicate=1), *others))
+
+    counted = counts(block, Receipt(4, unchanged=2))
+
+    assert counted == Counts(received=10, stored=4, duplicate=1, unchanged=2, filtered=3)
     assert counted.add_up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, NoReturn
 
 import asyncpg
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from penstock.stores.postgres.connections import Connection
 
 SAVE_FIRST = """
-    insert into penstock.coverage (pipeline, epoch, strand, upto, resume, received, stored, duplicate, refused, repeated)
-    select name, $3, $4, $7, $8, $9, $10, $11, $12, $13 from penstock.pipelines
+    insert into penstock.coverage (pipeline, epoch, strand, upto, resume, received, stored, duplicate, refused, repeated,
+        unchanged, filtered)
+    select name, $3, $4, $7, $8, $9, $10, $11, $12, $13, $14, $15 from penstock.pipelines
     where name = $1 and fence = $2 and $4::bytea = $5::bytea and $6::bytea = '' for key share
     on conflict do nothing returning true"""
 
 SAVE_NEXT = """
     with lease as (select 1 from penstock.pipelines where name = $1 and fence = $2 for key share)
     update penstock.coverage set upto = $7, resume = $8, received = received + $9, stored = stored + $10,
-        duplicate = duplicate + $11, refused = refused + $12, repeated = repeated + $13
+        duplicate = duplicate + $11, refused = refused + $12, repeated = repeated + $13,
+        unchanged = unchanged + $14, filtered = filtered + $15
     where pipeline = $1 and epoch = $3 and strand = $4 and upto = $5 and resume = $6 and exists (select from lease)
     returning true"""
 
@@ -154,7 +156,7 @@ class PostgresCheckpoints:
         """
         strand, after, upto, sums = block.id.strand, block.id.after, block.id.upto, counts(block, receipt)
         sql = SAVE_FIRST if after == strand else SAVE_NEXT
-        numbers = (sums.received, sums.stored, sums.duplicate, sums.refused, sums.repeated)
+        numbers = (sums.received, sums.stored, sums.duplicate, sums.refused, sums.repeated, sums.unchanged, sums.filtered)
         place = (strand.epoch, strand.order, after.order, after.resume, upto.order, upto.resume)
         if not await connection.fetchval(sql, run.pipeline.name, run.fence, *place, *numbers):
             await self._lost(connection, run)
@@ -214,7 +216,7 @@ def _scope(kept: asyncpg.Record) -> Scope | None:
 
 
 def _interval(row: asyncpg.Record) -> Interval:
-    totals = Counts(row["received"], row["stored"], row["duplicate"], row["refused"], row["repeated"])
+    totals = Counts(*(row[field.name] for field in fields(Counts)))
     return Interval(Position(row["epoch"], row["strand"]), Position(row["epoch"], row["upto"], row["resume"]), totals)
 
 

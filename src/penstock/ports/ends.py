@@ -1,0 +1,82 @@
+"""What a pipeline file can name: kinds of sources and sinks, found by entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from penstock.model.metrics import Counters
+from penstock.ports.checkpoints import Checkpoints
+from penstock.ports.sink import Destination
+from penstock.ports.source import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SOURCES, SINKS = "penstock.sources", "penstock.sinks"
+"""Groups of entry points. The name of an entry point is the `type` in a pipeline file, its object a `SourceKind` or a `SinkKind`."""
+
+Mode = Literal["append", "upsert", "replace"]
+"""Rows are added; or a row takes the place of the one with the same key; or all of a run's rows take the place of what was there."""
+
+SchemaPolicy = Literal["evolve", "freeze", "quarantine"]
+"""What becomes of rows whose columns changed: the table gets new columns, the run stops with the difference, or they are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an end may use of the run it is part of.
+
+    `folder` is where relative paths start: that of the pipeline file. `checkpoints` are for sinks that keep no positions themselves;
+    nothing is made of them before they are used.
+    """
+
+    pipeline: str
+    folder: Path
+    checkpoints: Checkpoints
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How a sink is to take rows: `key` names the columns of `mode` upsert, and is empty otherwise."""
+
+    mode: Mode = "append"
+    key: tuple[str, ...] = ()
+    schema: SchemaPolicy = "freeze"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source.
+
+    `settings` is a frozen dataclass; its fields are the keys of `[source]` in a pipeline file, `type` apart, and are checked against its
+    annotations. A field that must not be shown has `repr=False`. `identity` says in one line, without secrets, which records these are: a
+    pipeline's table takes no rows of another identity. `open` gives the source; entering may look at the other side, as to learn the
+    columns, and moves nothing.
+    """
+
+    settings: type[Any]
+    identity: Callable[[Any, Surroundings], str]
+    open: Callable[[Any, Surroundings], AbstractAsyncContextManager[Source]]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkKind:
+    """A kind of sink.
+
+    `settings` as with a source. `modes` are those it can do. `open` gives the destination: a sink that keeps no positions itself is joined
+    with the checkpoints of its surroundings (`penstock.engine.checkpointed`). `look` says in one sentence what is there for such rows, and
+    changes nothing; it raises `Misconfigured` where they would not fit, and `Transient` where nobody answers. `place` says where the rows
+    are, without secrets, `show` is a command that shows them.
+    """
+
+    settings: type[Any]
+    modes: frozenset[Mode]
+    open: Callable[[Any, Surroundings, Intake], AbstractAsyncContextManager[Destination]]
+    look: Callable[[Any, Surroundings, Intake, pa.Schema], Awaitable[str]]
+    place: Callable[[Any, Surroundings], str]
+    show: Callable[[Any, Surroundings], str]
