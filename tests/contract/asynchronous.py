@@ -74,6 +74,11 @@ class AsynchronousDestination:
         await self.checkpoints.freeze(run, scope)
         self.flush()
 
+    async def forget(self, run: Run) -> None:
+        """Begin from nothing, but for the rows."""
+        await self.checkpoints.forget(run)
+        self.commits = [State(self.commits[-1].rows)]
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         """Give the lease back."""
         await self.checkpoints.end(run, outcome)

@@ -98,6 +98,10 @@ class SabotagedRuns:
         """See `Runs`."""
         await self.fate.around(self.runs.freeze(run, scope))
 
+    async def forget(self, run: Run) -> None:
+        """See `Runs`."""
+        await self.fate.around(self.runs.forget(run))
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         """See `Runs`."""
         await self.fate.around(self.runs.end(run, outcome))

@@ -12,7 +12,7 @@ from penstock.engine.ledger import CountsDoNotAddUp
 from penstock.ports.checkpoints import Outcome, Pipeline, Run
 from penstock.ports.flow import Batch, Block, BlockId, Receipt, Settled
 from penstock.ports.sink import BlockLimits
-from penstock.ports.source import Partition, Plan, Progress
+from penstock.ports.source import Partition, Plan, Progress, Scope
 from penstock.stores.memory import MemoryCheckpoints, MemorySource
 from penstock.testing import records
 from penstock.testing.checkpoints import CheckpointsSuite
@@ -108,6 +108,24 @@ class Generous(MemoryCheckpoints):
         await super().end(run, outcome)
 
 
+class Fickle(MemoryCheckpoints):
+    """Checkpoints that keep whatever scope they were given last."""
+
+    async def freeze(self, run: Run, scope: Scope) -> None:
+        """Instead of the one before."""
+        self.records[run.pipeline.name].scope = scope
+
+
+class Resentful(MemoryCheckpoints):
+    """Checkpoints that do not forget what was refused."""
+
+    async def forget(self, run: Run) -> None:
+        """All but that."""
+        dead = self.records[run.pipeline.name].dead
+        await super().forget(run)
+        self.records[run.pipeline.name].dead = dead
+
+
 class Premature(MemoryCheckpoints):
     """Checkpoints that take intents for positions."""
 
@@ -141,6 +159,8 @@ BROKEN: dict[str, Callable[[], Awaitable[None]]] = {
     ),
     "checkpoints without a fence": lambda: CheckpointsSuite().test_a_run_that_was_replaced_changes_nothing(beside(Unfenced), PIPELINE, 0),
     "a lease that anybody gives back": lambda: RunsSuite().test_ending_after_losing_the_lease_is_no_error(beside(Generous), PIPELINE),
+    "a scope that moves": lambda: RunsSuite().test_a_scope_does_nothing_but_widen(beside(Fickle), PIPELINE, {"rows": 8}),
+    "dead letters of what was forgotten": lambda: CheckpointsSuite().test_forgetting_leaves_nothing(beside(Resentful), PIPELINE),
     "positions before their rows": lambda: DestinationSuite().test_a_kill_after_any_step(
         CheckpointedBench(beside(Premature), ForgetfulStore()), PIPELINE, 2
     ),

@@ -65,6 +65,9 @@ class _Checkpointed:
     async def freeze(self, run: Run, scope: Scope) -> None:
         await self.checkpoints.freeze(run, scope)
 
+    async def forget(self, run: Run) -> None:
+        await self.checkpoints.forget(run)
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         await self.checkpoints.end(run, outcome)
 

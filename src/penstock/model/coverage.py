@@ -56,6 +56,10 @@ class Span:
         if self.start == self.end or self.start.rank > self.end.rank:
             raise EmptySpan(f"{self.start} to {self.end}")
 
+    def contains(self, other: Span) -> bool:
+        """Whether all of another span lies within this one; a span of another epoch does not."""
+        return self.start.epoch == other.start.epoch and self.start.rank <= other.start.rank and other.end.rank <= self.end.rank
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -98,7 +98,17 @@ class Runs(Protocol):
         ...
 
     async def freeze(self, run: Run, scope: Scope) -> None:
-        """Store the scope, once; a second call with another scope raises `PositionMoved`."""
+        """Store the scope, or a wider one in place of it, which takes its rows and facts along.
+
+        The same scope again changes nothing. Raises `PositionMoved` for one that differs and does not contain more than the stored one.
+        """
+        ...
+
+    async def forget(self, run: Run) -> None:
+        """Forget the scope, the coverage, the intents and the dead letters, all at once: the pipeline begins from nothing.
+
+        The lease, the history and the rows in the store stay; what becomes of the rows is the caller's business, who has no writer open.
+        """
         ...
 
     async def end(self, run: Run, outcome: Outcome) -> None:

@@ -166,6 +166,37 @@ class CheckpointsSuite(RunsSuite):
         raw = b'{"id": 2, "name": "record 2"}'
         assert sorted(await bench.dead_letters(pipeline)) == sorted([b"record 0", b"\0\xff", raw])
 
+    async def test_forgetting_leaves_nothing(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
+        """Of a pipeline that was forgotten there are neither positions, nor intents, nor dead letters, and it begins at its first record.
+
+        Others keep theirs.
+        """
+        run = await bench.runs.begin(pipeline, records.here())
+        other = await bench.runs.begin(replace(pipeline, name=f"{pipeline.name}, other"), records.here())
+        for one in (run, other):
+            await bench.runs.freeze(one, records.scope(9))
+            await bench.runs.save(one, records.block(0, 6, refused=[2]), Receipt(5))
+            await bench.runs.intend(one, records.block(6, 9, strand=0).id)
+        untouched = await kept(bench, other)
+
+        await bench.runs.forget(run)
+
+        assert await kept(bench, run) == Kept(Progress(), [])
+        assert await kept(bench, other) == untouched
+        await bench.runs.save(run, records.block(0, 6), Receipt(6))
+
+    async def test_a_run_that_was_replaced_forgets_nothing(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
+        """A run that wakes up behind its successor's back takes none of its positions away."""
+        first = await bench.runs.begin(pipeline, records.gone())
+        await bench.runs.save(first, records.block(0, 6, refused=[2]), Receipt(5))
+        second = await bench.runs.begin(pipeline, records.here())
+        before = await kept(bench, second)
+
+        with pytest.raises(LeaseLost):
+            await bench.runs.forget(first)
+
+        assert await kept(bench, second) == before
+
     async def test_an_intent_stays_until_its_block_is_saved(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
         """Blocks whose write was begun are known until they are saved, each by its exact bounds."""
         run = await bench.runs.begin(pipeline, records.here())

@@ -12,7 +12,7 @@ import pytest
 
 from penstock.model.coverage import Span
 from penstock.ports.checkpoints import AnotherSource, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run, Runs, RunState
-from penstock.ports.source import Progress
+from penstock.ports.source import Progress, Scope
 from penstock.testing import records
 
 COMPLETED = Outcome("completed", "all is well", {"rows": 3})
@@ -120,7 +120,7 @@ class RunsSuite(PipelineSuite):
         assert [type(answer) for answer in answers if not isinstance(answer, Run)] == [LeaseHeld]
 
     async def test_a_run_that_was_replaced_has_lost_its_lease(self, bench: RunsBench, pipeline: Pipeline) -> None:
-        """A run that wakes up behind its successor's back can neither beat, nor read, nor freeze."""
+        """A run that wakes up behind its successor's back can neither beat, nor read, nor freeze, nor forget."""
         first = await bench.runs.begin(pipeline, records.gone())
         second = await bench.runs.begin(pipeline, records.here())
 
@@ -130,6 +130,8 @@ class RunsSuite(PipelineSuite):
             await bench.runs.progress(first)
         with pytest.raises(LeaseLost):
             await bench.runs.freeze(first, records.scope(9))
+        with pytest.raises(LeaseLost):
+            await bench.runs.forget(first)
 
         assert await bench.runs.progress(second) == Progress()
 
@@ -203,11 +205,33 @@ class RunsSuite(PipelineSuite):
 
         assert await bench.runs.progress(run) == Progress(scope)
 
+    @pytest.mark.parametrize("span", [(2, 10), (1, 9), (0, 12)], ids=["further on", "from before", "both"])
+    async def test_a_scope_widens(self, bench: RunsBench, pipeline: Pipeline, span: tuple[int, int]) -> None:
+        """A scope that contains the frozen one and more takes its place, with its own rows and facts, and is there for the next run."""
+        wider = Scope(Span(records.place(span[0]), records.place(span[1])), None, {"newest": 2})
+        run = await bench.runs.begin(pipeline, records.gone())
+        await bench.runs.freeze(run, Scope(Span(records.place(2), records.place(9)), 7, {"newest": 1}))
+
+        await bench.runs.freeze(run, wider)
+        await bench.crash()
+
+        run = await bench.runs.begin(pipeline, records.here())
+        assert await bench.runs.progress(run) == Progress(wider)
+
     @pytest.mark.parametrize(
-        "other", [{"span": Span(records.place(0), records.place(8))}, {"rows": 8}, {"rows": None}, {"facts": {"newest": 1}}]
+        "other",
+        [
+            {"span": Span(records.place(0), records.place(8))},
+            {"span": Span(records.place(1), records.place(12))},
+            {"span": Span(replace(records.place(0), epoch="another"), replace(records.place(12), epoch="another"))},
+            {"rows": 8},
+            {"rows": None},
+            {"facts": {"newest": 1}},
+        ],
+        ids=["narrower", "moved on", "another epoch", "other rows", "no rows", "other facts"],
     )
-    async def test_a_scope_is_frozen_once(self, bench: RunsBench, pipeline: Pipeline, other: Mapping[str, object]) -> None:
-        """The same scope again is fine, one that differs in anything is turned away, and the first stays."""
+    async def test_a_scope_does_nothing_but_widen(self, bench: RunsBench, pipeline: Pipeline, other: Mapping[str, object]) -> None:
+        """The same scope again is fine, one that differs in anything and is not wider is turned away, and the first stays."""
         run = await bench.runs.begin(pipeline, records.here())
         await bench.runs.freeze(run, records.scope(9))
 
@@ -216,3 +240,19 @@ class RunsSuite(PipelineSuite):
             await bench.runs.freeze(run, replace(records.scope(9), **other))  # type: ignore[arg-type]
 
         assert await bench.runs.progress(run) == Progress(records.scope(9))
+
+    async def test_what_is_forgotten_may_be_frozen_anew(self, bench: RunsBench, pipeline: Pipeline) -> None:
+        """A pipeline that was forgotten has no scope and takes any; its run goes on and its history stays, also after a crash."""
+        run = await bench.runs.begin(pipeline, records.gone())
+        await bench.runs.freeze(run, records.scope(9))
+
+        await bench.runs.forget(run)
+        forgotten = await bench.runs.progress(run)
+        await bench.runs.freeze(run, records.scope(4))
+        await bench.runs.end(run, COMPLETED)
+        await bench.crash()
+
+        assert forgotten == Progress()
+        assert await bench.history(pipeline) == {run.fence: "completed"}
+        run = await bench.runs.begin(pipeline, records.here())
+        assert await bench.runs.progress(run) == Progress(records.scope(4))

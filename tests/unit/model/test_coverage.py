@@ -88,6 +88,16 @@ def test_a_span_is_of_one_epoch() -> None:
         Span(place(1), place(2, epoch="two"))
 
 
+def test_a_span_contains_what_lies_within_it() -> None:
+    """A span contains itself and what neither begins before it nor ends behind it, in the same epoch."""
+    span = Span(place(2), place(7))
+
+    within = [Span(place(low), place(high)) for low, high in [(2, 7), (3, 7), (2, 5), (3, 4)]]
+    beyond = [Span(place(1), place(7)), Span(place(2), place(8)), Span(place(3), place(7, b"key"))]
+    assert all(span.contains(other) for other in within)
+    assert not any(span.contains(other) for other in [*beyond, Span(place(3, epoch="two"), place(4, epoch="two"))])
+
+
 def test_reading_on_makes_the_stretch_longer_that_ends_there() -> None:
     """A stretch is known by its start, wherever it has got to; reading from anywhere else begins a new one."""
     covered = [Interval(place(0), place(5, b"a")), Interval(place(7), place(9))]

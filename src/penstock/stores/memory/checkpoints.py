@@ -57,11 +57,17 @@ class MemoryCheckpoints:
         return Progress(record.scope, tuple(record.coverage.values()), tuple(record.intended))
 
     async def freeze(self, run: Run, scope: Scope) -> None:
-        """Keep the scope."""
+        """Keep the scope, or a wider one."""
         record = self._fenced(run)
-        if record.scope not in (None, scope):
+        kept = record.scope
+        if kept is not None and kept != scope and (kept.span == scope.span or not scope.span.contains(kept.span)):
             raise PositionMoved(f"{run.pipeline.name} has another scope already")
         record.scope = scope
+
+    async def forget(self, run: Run) -> None:
+        """Begin from nothing."""
+        record = self._fenced(run)
+        record.scope, record.coverage, record.intended, record.dead = None, {}, {}, []
 
     async def intend(self, run: Run, block: BlockId) -> int:
         """Keep the block's bounds, and count."""

@@ -114,17 +114,34 @@ class PostgresCheckpoints:
         return Progress(_scope(kept), tuple(map(_interval, covered)), tuple(map(_block_id, intended)))
 
     async def freeze(self, run: Run, scope: Scope) -> None:
-        """Keep the scope."""
+        """Keep the scope, or a wider one."""
         start, end = scope.span.start, scope.span.end
         async with self.connections.transaction("on") as connection:
             sql = """
                 update penstock.pipelines set epoch = $3, scope_start = $4, scope_end = $5, scope_rows = $6, facts = $7::text::json
                 where name = $1 and fence = $2 and (scope_start is null
-                    or (epoch, scope_start, scope_end, facts::text) = ($3, $4, $5, $7::text) and scope_rows is not distinct from $6)
+                    or (epoch, scope_start, scope_end, facts::text) = ($3, $4, $5, $7::text) and scope_rows is not distinct from $6
+                    or epoch = $3 and $4 <= scope_start and scope_end <= $5 and ($4, $5) <> (scope_start, scope_end))
                 returning true"""
             facts = json.dumps(dict(scope.facts), sort_keys=True)
             if not await connection.fetchval(sql, run.pipeline.name, run.fence, start.epoch, start.order, end.order, scope.rows, facts):
                 await self._lost(connection, run)
+
+    async def forget(self, run: Run) -> None:
+        """Begin from nothing; the row lock waits for a write that has passed its own check."""
+        name = run.pipeline.name
+        async with self.connections.transaction("on") as connection:
+            if not await connection.fetchrow(
+                "select name from penstock.pipelines where name = $1 and fence = $2 for update", name, run.fence
+            ):
+                await self._lost(connection, run)
+            for table in ("coverage", "intents", "dead_letters"):
+                await connection.execute(f"delete from penstock.{table} where pipeline = $1", name)
+            await connection.execute(
+                "update penstock.pipelines set epoch = null, scope_start = null, scope_end = null, scope_rows = null, facts = null"
+                " where name = $1",
+                name,
+            )
 
     async def intend(self, run: Run, block: BlockId) -> int:
         """Keep the block's bounds, and count."""

@@ -73,6 +73,10 @@ class PostgresDestination:
         """Keep the scope."""
         await self.checkpoints.freeze(run, scope)
 
+    async def forget(self, run: Run) -> None:
+        """Forget what is committed, but for the rows."""
+        await self.checkpoints.forget(run)
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         """Give the lease back."""
         await self.checkpoints.end(run, outcome)
