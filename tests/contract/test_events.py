@@ -21,6 +21,7 @@ from penstock.ports.flow import Batch
 from penstock.ports.source import Partition, Plan, Progress, Source
 from penstock.simulate.datasync import DataSyncSettings, Server, running
 from penstock.simulate.settings import TieRule
+from penstock.stores.http.client import Client
 from penstock.testing.sources import SourceSuite
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Connecting:
         """A connection for each request: on one that is kept, small answers may wait for an acknowledgement."""
         connector, headers = aiohttp.TCPConnector(force_close=True), {"X-API-Key": self.address.key, "Accept-Encoding": "gzip"}
         async with aiohttp.ClientSession(headers=headers, auto_decompress=False, connector=connector) as session:
-            yield EventSource(EventsApi(self.address, session, Counters.zero()), "epoch", partitions=2, page_limit=4)
+            client = Client(self.address.events.origin(), session, Counters.zero())
+            yield EventSource(EventsApi(self.address, client), "epoch", partitions=2, page_limit=4)
 
     async def plan(self, done: Progress) -> Plan:
         """As the source does."""

@@ -12,6 +12,7 @@ import pytest
 from penstock.engine import ledger, run
 from penstock.extract import api, job, proof, source, stretch
 from penstock.reliability.headers import RateFacts
+from penstock.stores.http import client
 from penstock.stores.postgres import census, checkpoints, table
 from tests.faults import checks
 
@@ -93,11 +94,11 @@ def _pages_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _one_body_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(api, "BODY_ATTEMPTS", 1)
+    patch.setattr(client, "BODY_ATTEMPTS", 1)
 
 
 def _limits_not_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(api, "parse_rate_headers", lambda *_: RateFacts())
+    patch.setattr(client, "parse_rate_headers", lambda *_: RateFacts())
 
 
 def _no_expiry_of_our_own(patch: pytest.MonkeyPatch) -> None:

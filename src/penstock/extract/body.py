@@ -1,4 +1,4 @@
-"""Answer bodies: inflated, and taken apart into events as they were received and the paging around them.
+"""Answer bodies taken apart into events as they were received and the paging around them.
 
 The usual body goes through msgspec in one go. One that does not decode as a whole is walked through element by element with the standard
 library's lenient reader, so that one bad event does not cost its whole page.
@@ -11,29 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from isal import isal_zlib
 
 from penstock.extract.cursor import Cursor, UnreadableCursor, decoded
-from penstock.model.errors import PenstockError
-
-GZIP = b"\x1f\x8b"
-DAMAGED: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment] # its stub calls the class an instance
-MOST_BYTES = 256 * 2**20
-"""More than this no page of 5,000 events may inflate to."""
-MOST_TIMES = 250
-"""Nor to more than this many times its size: pages of events shrink 4 to 50 times, a bomb 1,000 times."""
-ALWAYS_BYTES = 8 * 2**20
-"""Up to this it may, however well it was compressed."""
-
+from penstock.stores.http.body import UnusableBody
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What the strict reader raises: also for text that is not UTF-8, and for nesting deeper than it follows."""
-
-
-class UnusableBody(PenstockError):
-    """The API's answer is not a page of events."""
-
-    default_hint = "The same request was repeated and the answer stayed unusable; look at the API."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +49,6 @@ class _Envelope(msgspec.Struct, rename="camel"):
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-
-
-def inflated(raw: bytes) -> bytes:
-    """The body without its gzip coating, if it has one; the size stated at its end (RFC 1952) is what is set aside for it.
-
-    Raises:
-        UnusableBody: where the gzip is cut short, damaged, or out of all proportion.
-    """
-    if not raw.startswith(GZIP):
-        return raw
-    stated = int.from_bytes(raw[-4:], "little")
-    if stated > min(MOST_BYTES, max(ALWAYS_BYTES, MOST_TIMES * len(raw))):
-        raise UnusableBody(f"gzip: {len(raw):,} bytes that would become {stated:,}")
-    try:
-        unpacker = isal_zlib.decompressobj(31)
-        body: bytes = unpacker.decompress(raw, stated + 1)
-    except DAMAGED as error:
-        raise UnusableBody(f"gzip: {error}") from error
-    if not unpacker.eof:
-        raise UnusableBody(f"gzip: it ends after {len(raw):,} bytes, unfinished")
-    return body
 
 
 def opened(body: bytes) -> tuple[Sequence[msgspec.Raw], Paging]:

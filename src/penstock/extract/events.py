@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.extract.body import UNDECODABLE, Paging, inflated, opened
+from penstock.extract.body import UNDECODABLE, Paging, opened
 from penstock.extract.cursor import NO_ID
 from penstock.extract.timestamps import UNKNOWN, milliseconds
 from penstock.ports.flow import RAW_COLUMN
+from penstock.stores.http.body import inflated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from penstock.extract import api
+from penstock.stores.http import client
 
 from .bench import Bench
 
@@ -14,5 +14,5 @@ from .bench import Bench
 @pytest.fixture
 def bench(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """An empty database."""
-    monkeypatch.setattr(api, "random", SimpleNamespace(random=lambda: 0.0))
+    monkeypatch.setattr(client, "random", SimpleNamespace(random=lambda: 0.0))
     return Bench(database_url)

@@ -14,6 +14,7 @@ import pytest
 
 from penstock.extract import api
 from penstock.simulate.datasync import Clock
+from penstock.stores.http import client, lane
 
 GRACE_S = 0.002
 EPOCH_S = 1_800_000_000.0
@@ -55,5 +56,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def now() -> float:
         return EPOCH_S + loop.time() - began
 
-    monkeypatch.setattr(api, "time", SimpleNamespace(monotonic=loop.time, time=now, time_ns=lambda: int(now() * 1e9)))
+    for module in (api, client, lane):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time, time=now, time_ns=lambda: int(now() * 1e9)))
     return Clock(now=now, sleep=asyncio.sleep)

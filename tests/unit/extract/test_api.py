@@ -13,16 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from penstock.extract import api as module
 from penstock.extract.api import (
     Address,
-    ApiFailing,
-    ApiNotReached,
     ApiRefuses,
     EventsApi,
     KeyRejected,
     NoSuchApi,
-    UnusableAnswers,
     UnusableKey,
 )
 from penstock.extract.cursor import Cursor, decoded
@@ -31,6 +27,8 @@ from penstock.model.metrics import Counters
 from penstock.simulate.datasync import Clock
 from penstock.simulate.faults import FaultProfile
 from penstock.simulate.settings import DataSyncSettings, RateLimit, ResetNotation, RetryAfter
+from penstock.stores.http import body
+from penstock.stores.http.client import FIRST_CONTACT, Failing, NotReached, Untrusted, UnusableAnswers
 
 from .answering import GOOD, KEY, Answer, answering
 from .bodies import A_UUID, event, nested
@@ -142,25 +140,24 @@ async def test_resets() -> None:
 
 async def test_never_answered() -> None:
     """An API that has not answered once is given up soon, to be tried later: it is the address or the network."""
-    async with answering([Answer()]) as (_, api):
+    async with EventsApi.connected(Address("http://127.0.0.1:1", KEY), Counters.zero(), 1) as api:
         loop = asyncio.get_running_loop()
-        api.address = Address("http://127.0.0.1:1", KEY)
         began = loop.time()
 
-        with pytest.raises(ApiNotReached, match=r"http://127.0.0.1:1: .*attempt 5 of 5") as caught:
+        with pytest.raises(NotReached, match=r"http://127.0.0.1:1: .*attempt 5 of 5") as caught:
             await api.page(None, 1)
 
-    assert loop.time() - began < module.FIRST_CONTACT.deadline_s + 1
+    assert loop.time() - began < FIRST_CONTACT.deadline_s + 1
     assert (caught.value.exit_code, bool(caught.value.hint)) == (75, True)
 
 
 async def test_never_anything_but_errors() -> None:
     """5xx alone is no answer: a proxy in front of nothing gives them."""
     async with answering([Answer(502)]) as (server, api):
-        with pytest.raises(ApiNotReached, match="HTTP 502"):
+        with pytest.raises(NotReached, match="HTTP 502"):
             await api.page(None, 1)
 
-    assert len(server.requests) == module.FIRST_CONTACT.attempts
+    assert len(server.requests) == FIRST_CONTACT.attempts
 
 
 async def test_an_outage() -> None:
@@ -170,7 +167,7 @@ async def test_an_outage() -> None:
         await api.page(None, 1)
         began = loop.time()
 
-        with pytest.raises(ApiFailing, match="HTTP 503") as caught:
+        with pytest.raises(Failing, match="HTTP 503") as caught:
             await api.page(A_CURSOR, 1)
 
     assert loop.time() - began > 600 or len(server.requests) > 60
@@ -190,7 +187,7 @@ async def test_unusable_for_ever() -> None:
 
 async def test_a_body_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body longer than any page is not read to its end."""
-    monkeypatch.setattr(module, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(body, "MOST_BYTES", 100_000)
     async with answering([Answer(body=bytes(5_000_000))]) as (_, api):
         with pytest.raises(UnusableAnswers, match="longer than 100,000 bytes"):
             await api.page(None, 1)
@@ -214,7 +211,7 @@ async def test_nothing_but_expired_cursors(clock: Clock) -> None:
     """Where clocks are a day apart every new cursor is expired: that is given up after a while, not asked for ever at full speed."""
     ahead = Clock(now=lambda: clock.now() + 25 * 3_600, sleep=clock.sleep)
     async with simulated(DataSyncSettings(events=10), ahead) as (server, api):
-        with pytest.raises(ApiFailing, match="clock"):
+        with pytest.raises(Failing, match="clock"):
             await api.page(A_CURSOR, 1)
 
     assert server.audit.requests < 100
@@ -308,7 +305,7 @@ async def test_every_permit_comes_back() -> None:
             await api.page(A_CURSOR, 1)
 
     assert [page is None for page in pages] == [False, True]
-    assert api.gate.in_flight == 0
+    assert api.lane.gate.in_flight == 0
 
 
 async def test_cancelled() -> None:
@@ -316,14 +313,14 @@ async def test_cancelled() -> None:
     async with answering([Answer(ending="never"), Answer()], connections=4) as (server, api):
         asking = [asyncio.create_task(api.page(None, 1)) for _ in range(4)]
         await server.arrived.wait()
-        held = api.gate.in_flight
+        held = api.lane.gate.in_flight
 
         for task in asking:
             task.cancel()
         await asyncio.wait(asking)
         page = await api.page(None, 1)
 
-    assert (held, api.gate.in_flight) == (1, 0)
+    assert (held, api.lane.gate.in_flight) == (1, 0)
     assert page is not None
     assert all(task.cancelled() for task in asking)
 
@@ -351,10 +348,10 @@ async def test_an_untrusted_certificate(tmp_path: Path) -> None:
     context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     async with server, EventsApi.connected(Address(f"https://localhost:{port_of(server)}", KEY), Counters.zero(), 1) as api:
-        with pytest.raises(NoSuchApi, match="certificate") as caught:
+        with pytest.raises(Untrusted, match="certificate") as caught:
             await api.page(None, 1)
 
-    assert (caught.value.exit_code, api.counters["requests_total"], api.gate.in_flight) == (2, 1, 0)
+    assert (caught.value.exit_code, api.counters["requests_total"], api.lane.gate.in_flight) == (2, 1, 0)
 
 
 def port_of(server: asyncio.Server) -> int:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.extract.body import UnusableBody
 from penstock.extract.events import HAS_NUL, NOT_A_TIME, NOT_A_UUID, NOT_UTF8, SCHEMA, Page, page
 from penstock.extract.timestamps import UNKNOWN
 from penstock.simulate.undecodable import SPOIL
+from penstock.stores.http.body import UnusableBody
 
 from .bodies import A_TIME, A_UUID, event, joined, nested, raw_event
 

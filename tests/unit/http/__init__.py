@@ -1,0 +1,1 @@
+"""Requests over HTTP: sent again, put off, given up, and their answers read within limits."""
