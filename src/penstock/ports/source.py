@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.model.coverage import Interval, Position, Span
+from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch, BlockId
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class PositionLost(Fatal):
+    """The source no longer has the place where reading has to go on."""
+
+    default_hint = "What was stored stays. `penstock state reset` begins from nothing; mode upsert or replace takes no row twice then."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Source(Protocol):
 
         The first batch starts at `partition.start`, each further one where the last ended, and the last one ends at `partition.end`
         exactly, also where that is a position inside of an `order`. Reading from the same position again gives the same records, though
-        not the same batches. Raises `Transient` (the engine reads coverage back and plans again) or `Fatal`. Closing the generator may come
-        at any moment and is not an error; that everything was read by then is NOT guaranteed.
+        not the same batches. Raises `Transient` (the engine reads coverage back and plans again), `PositionLost` or another `Fatal`.
+        Closing the generator may come at any moment and is not an error; that everything was read by then is NOT guaranteed.
         """
         ...
