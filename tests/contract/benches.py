@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import uuid4
 
@@ -19,6 +21,8 @@ from penstock.stores.postgres.connections import Connections, SyncCommit
 from penstock.stores.postgres.destination import PostgresDestination
 from penstock.stores.postgres.names import quoted
 from penstock.stores.postgres.table import Table
+from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
+from penstock.stores.sqlite.database import Database
 from penstock.testing import records
 from penstock.testing.checkpoints import CheckpointsBench
 from penstock.testing.runs import RunsBench
@@ -218,3 +222,44 @@ class PostgresDestinationBench(Beside[PostgresBench]):
         if found[0]["oid"] is None:
             return []
         return [row["id"] for row in await self.checkpoints.ask(f"select id from {quoted(self.table.name)}")]
+
+
+@dataclass
+class SqliteBench:
+    """Checkpoints in a file, which outlives them."""
+
+    path: Path
+    runs: SqliteCheckpoints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = SqliteCheckpoints(Database(self.path))
+
+    async def crash(self) -> None:
+        """Another connection, as of another process."""
+        await self.close()
+        self.runs = SqliteCheckpoints(Database(self.path))
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self.runs.database.close()
+
+    def next_holder(self) -> Holder:
+        """A process that will be found dead."""
+        return records.gone(next(GENERATIONS))
+
+    async def fall_silent(self, pipeline: Pipeline, seconds: float) -> None:
+        """Put the last heartbeat back."""
+        await self.ask("update penstock_pipelines set beaten_at = beaten_at - ? where name = ?", seconds, pipeline.name)
+
+    async def history(self, pipeline: Pipeline) -> Mapping[int, str | None]:
+        """The table of runs."""
+        rows = await self.ask("select fence, state from penstock_runs where pipeline = ?", pipeline.name)
+        return {row["fence"]: row["state"] for row in rows}
+
+    async def dead_letters(self, pipeline: Pipeline) -> list[bytes]:
+        """The table of dead letters."""
+        return [row["raw"] for row in await self.ask("select raw from penstock_dead_letters where pipeline = ? order by id", pipeline.name)]
+
+    async def ask(self, sql: str, *arguments: object) -> list[sqlite3.Row]:
+        """Query the file."""
+        return await self.runs.database.transact(lambda connection: connection.execute(sql, arguments).fetchall())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from penstock.stores.postgres.embedded.server import EmbeddedServer
-from tests.contract.benches import PostgresBench
+from tests.contract.benches import PostgresBench, SqliteBench
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +33,13 @@ def contract_url(postgres: EmbeddedServer) -> Iterator[str]:
 async def postgres_bench(contract_url: str) -> AsyncIterator[PostgresBench]:
     """Checkpoints in PostgreSQL."""
     bench = PostgresBench(contract_url)
+    yield bench
+    await bench.close()
+
+
+@pytest.fixture
+async def sqlite_bench(tmp_path: Path) -> AsyncIterator[SqliteBench]:
+    """Checkpoints in a file."""
+    bench = SqliteBench(tmp_path / "state" / "checkpoints.sqlite")
     yield bench
     await bench.close()

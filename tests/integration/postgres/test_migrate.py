@@ -7,7 +7,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from penstock.stores.postgres.migrate import DatabaseIsNewer, migrate, migrations
+from penstock.stores.migrations import numbered
+from penstock.stores.postgres.migrate import DatabaseIsNewer, migrate
+
+POSTGRES = "penstock.stores.postgres"
 
 
 async def test_many_may_start_at_once(database_url: str) -> None:
@@ -25,7 +28,7 @@ async def test_many_may_start_at_once(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     applied = await connection.fetch("select number, name from penstock.migrations order by number")
     await connection.close()
-    assert [(row["number"], row["name"]) for row in applied] == [(number, name) for number, name, _ in migrations()]
+    assert [(row["number"], row["name"]) for row in applied] == [(number, name) for number, name, _ in numbered(POSTGRES)]
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(database_url: str) -> None:
@@ -42,8 +45,8 @@ async def test_a_database_of_a_newer_version_is_left_alone(database_url: str) ->
 
 async def test_a_migration_that_fails_leaves_nothing(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All migrations of a start are one transaction."""
-    broken = [*migrations(), (9999, "9999_broken", "create table penstock.half (number int); select 1 / 0")]
-    monkeypatch.setattr("penstock.stores.postgres.migrate.migrations", lambda: iter(broken))
+    broken = [*numbered(POSTGRES), (9999, "9999_broken", "create table penstock.half (number int); select 1 / 0")]
+    monkeypatch.setattr("penstock.stores.postgres.migrate.numbered", lambda _: iter(broken))
     connection = await asyncpg.connect(database_url)
 
     with pytest.raises(asyncpg.DivisionByZeroError):
@@ -55,7 +58,7 @@ async def test_a_migration_that_fails_leaves_nothing(database_url: str, monkeypa
 
 def test_numbers_rise() -> None:
     """Files are applied in the order of their numbers, each of which is there once."""
-    numbers = [number for number, _, _ in migrations()]
+    numbers = [number for number, _, _ in numbered(POSTGRES)]
 
     assert numbers == sorted(set(numbers))
     assert numbers[0] == 1

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-import asyncpg
-
 from penstock.engine.lease import LeaseSettings, judge
-from penstock.model.counts import Counts
-from penstock.model.coverage import Interval, Position, Span
 from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
 from penstock.ports.flow import Block, BlockId, Receipt, counts, dead_letters
 from penstock.ports.source import Progress, Scope
+from penstock.stores import kept
 from penstock.stores.postgres.connections import Connections, application_name
 
 if TYPE_CHECKING:
@@ -104,14 +101,14 @@ class PostgresCheckpoints:
             await connection.execute("set local lock_timeout = '20s'")
             await _cut_off(connection, run.holder, spare=self.connections.name)
             held = "select * from penstock.pipelines where name = $1 and fence = $2 for update"
-            kept = await connection.fetchrow(held, name, run.fence)
-            if kept is None:
+            found = await connection.fetchrow(held, name, run.fence)
+            if found is None:
                 await self._lost(connection, run)
             covered = await connection.fetch("select * from penstock.coverage where pipeline = $1 order by strand", name)
             intended = await connection.fetch(
                 "select * from penstock.intents where pipeline = $1 order by strand, after, after_resume", name
             )
-        return Progress(_scope(kept), tuple(map(_interval, covered)), tuple(map(_block_id, intended)))
+        return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)))
 
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope, or a wider one."""
@@ -179,7 +176,7 @@ class PostgresCheckpoints:
             await self._lost(connection, run)
         if sums.refused:
             dead = dead_letters(block, receipt)
-            letters = [(run.pipeline.name, run.fence, _text(one.reason), _text(one.origin), one.raw) for one in dead]
+            letters = [(run.pipeline.name, run.fence, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead]
             columns = ["pipeline", "fence", "reason", "origin", "raw"]
             await connection.copy_records_to_table("dead_letters", schema_name="penstock", records=letters, columns=columns)
 
@@ -197,7 +194,7 @@ class PostgresCheckpoints:
             where pipeline = $1 and fence = $2 and state = 'running'"""
         async with self.connections.transaction("on") as connection:
             summary = json.dumps(dict(outcome.summary))
-            await connection.execute(ended, run.pipeline.name, run.fence, outcome.state, _text(outcome.message), summary)
+            await connection.execute(ended, run.pipeline.name, run.fence, outcome.state, kept.text(outcome.message), summary)
             await connection.execute(
                 "update penstock.pipelines set holder = null where name = $1 and fence = $2", run.pipeline.name, run.fence
             )
@@ -218,25 +215,3 @@ async def _cut_off(connection: Connection, holder: Holder, *, spare: str = "") -
     """End the connections of a holder, but those of the pool named `spare`, so that nothing it had begun can still commit."""
     sql = "select pg_terminate_backend(pid) from pg_stat_activity where starts_with(application_name, $1) and application_name <> $2"
     await connection.execute(sql, application_name(holder, ""), spare)
-
-
-def _text(words: str) -> str:
-    """Words that may quote a bad record, as PostgreSQL's text takes them: it has no NUL and no lone surrogates."""
-    return words.encode(errors="backslashreplace").decode().replace("\0", "\\0")
-
-
-def _scope(kept: asyncpg.Record) -> Scope | None:
-    if kept["scope_start"] is None:
-        return None
-    span = Span(Position(kept["epoch"], kept["scope_start"]), Position(kept["epoch"], kept["scope_end"]))
-    return Scope(span, kept["scope_rows"], json.loads(kept["facts"]))
-
-
-def _interval(row: asyncpg.Record) -> Interval:
-    totals = Counts(*(row[field.name] for field in fields(Counts)))
-    return Interval(Position(row["epoch"], row["strand"]), Position(row["epoch"], row["upto"], row["resume"]), totals)
-
-
-def _block_id(row: asyncpg.Record) -> BlockId:
-    after = Position(row["epoch"], row["after"], row["after_resume"])
-    return BlockId(Position(row["epoch"], row["strand"]), after, Position(row["epoch"], row["upto"], row["upto_resume"]))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from penstock.model.errors import Misconfigured
+from penstock.stores.migrations import numbered
 
 if TYPE_CHECKING:
     from penstock.stores.postgres.connections import Connection
@@ -21,20 +20,13 @@ class DatabaseIsNewer(Misconfigured):
     default_hint = "Use that version, or another database."
 
 
-def migrations() -> Iterator[tuple[int, str, str]]:
-    """(number, name, SQL) in the order of the numbers."""
-    for path in sorted((files(__package__) / "migrations").iterdir(), key=lambda file: file.name):
-        if path.name.endswith(".sql"):
-            yield int(path.name.partition("_")[0]), path.name.removesuffix(".sql"), path.read_text()
-
-
 async def migrate(connection: Connection) -> None:
     """Bring the schema `penstock` up to date; several processes may ask at the same time.
 
     Raises:
         DatabaseIsNewer: where a migration was applied that we do not know.
     """
-    known = list(migrations())
+    known = list(numbered(__package__))
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
         await connection.execute("create schema if not exists penstock")

@@ -1,0 +1,1 @@
+"""SQLite: a file with tables, positions, leases and dead letters in one transaction."""

@@ -1,0 +1,210 @@
+"""Positions, leases, dead letters and history in a SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import NoReturn, TypeVar
+
+from penstock.engine.lease import LeaseSettings, judge
+from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
+from penstock.ports.flow import Block, BlockId, Receipt, counts, dead_letters
+from penstock.ports.source import Progress, Scope
+from penstock.stores import kept
+from penstock.stores.sqlite.database import Database
+
+T = TypeVar("T")
+
+FREEZE = """
+    update penstock_pipelines set epoch = :epoch, scope_start = :start, scope_end = :end, scope_rows = :rows, facts = :facts
+    where name = :name and (scope_start is null
+        or (epoch, scope_start, scope_end, facts) = (:epoch, :start, :end, :facts) and scope_rows is :rows
+        or epoch = :epoch and :start <= scope_start and scope_end <= :end and (:start, :end) <> (scope_start, scope_end))"""
+
+FORGET = "update penstock_pipelines set epoch = null, scope_start = null, scope_end = null, scope_rows = null, facts = null where name = ?"
+
+SAVE_FIRST = """
+    insert into penstock_coverage (pipeline, epoch, strand, upto, resume, received, stored, duplicate, refused, repeated,
+        unchanged, filtered)
+    values (:name, :epoch, :strand, :upto, :resume, :received, :stored, :duplicate, :refused, :repeated, :unchanged, :filtered)
+    on conflict do nothing"""
+
+SAVE_NEXT = """
+    update penstock_coverage set upto = :upto, resume = :resume, received = received + :received, stored = stored + :stored,
+        duplicate = duplicate + :duplicate, refused = refused + :refused, repeated = repeated + :repeated,
+        unchanged = unchanged + :unchanged, filtered = filtered + :filtered
+    where pipeline = :name and epoch = :epoch and strand = :strand and upto = :after and resume = :after_resume"""
+
+INTEND = """
+    insert into penstock_intents (pipeline, epoch, strand, after, after_resume, upto, upto_resume)
+    values (:name, :epoch, :strand, :after, :after_resume, :upto, :resume)
+    on conflict do update set upto = excluded.upto, upto_resume = excluded.upto_resume, times = times + 1 returning times"""
+
+FORGET_INTENT = "delete from penstock_intents where (pipeline, strand, after, after_resume) = (:name, :strand, :after, :after_resume)"
+
+LETTER = "insert into penstock_dead_letters (pipeline, fence, refused_at, reason, origin, raw) values (?, ?, ?, ?, ?, ?)"
+
+TAKE = "update penstock_pipelines set fence = fence + 1, holder = ?, beaten_at = ? where name = ? returning fence"
+
+INTERRUPT = "update penstock_runs set state = 'interrupted', ended_at = ? where pipeline = ? and state = 'running'"
+
+END = """
+    update penstock_runs set state = ?, message = ?, summary = ?, ended_at = ?
+    where pipeline = ? and fence = ? and state = 'running'"""
+
+
+@dataclass(slots=True)
+class SqliteCheckpoints:
+    """Checkpoints in the tables `penstock_…` of a SQLite file; every answer is on disk. `clock` answers Unix seconds.
+
+    A process that is stopped in the middle of a transaction keeps all others waiting, and they say so; it cannot be cut off.
+    """
+
+    database: Database
+    settings: LeaseSettings = field(default_factory=LeaseSettings)
+    clock: Callable[[], float] = time.time
+
+    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
+        """Take the lease; see `Runs.begin`."""
+        return await self.database.transact(lambda connection: self._begin(connection, pipeline, holder))
+
+    def _begin(self, connection: sqlite3.Connection, pipeline: Pipeline, holder: Holder) -> Run:
+        name, now = pipeline.name, self.clock()
+        connection.execute("insert into penstock_pipelines (name, source) values (?, ?) on conflict do nothing", (name, pipeline.source))
+        found = _look(connection, name)
+        assert found is not None
+        if found["source"] != pipeline.source:
+            raise AnotherSource(f"{name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
+        before, silent_s = _holder(found), now - found["beaten_at"]
+        if judge(before, silent_s, self.settings, holder) == "held":
+            raise LeaseHeld(f"{name} is held by {before}, which was alive {silent_s:.0f} s ago")
+        words = json.dumps(asdict(holder))
+        fence = int(connection.execute(TAKE, (words, now, name)).fetchone()[0])
+        connection.execute(INTERRUPT, (now, name))
+        connection.execute("insert into penstock_runs (pipeline, fence, holder, started_at) values (?, ?, ?, ?)", (name, fence, words, now))
+        return Run(pipeline, fence, holder)
+
+    async def beat(self, run: Run) -> None:
+        """Renew the lease."""
+        sql = "update penstock_pipelines set beaten_at = ? where name = ?"
+        await self.within(run, lambda connection: connection.execute(sql, (self.clock(), run.pipeline.name)))
+
+    async def progress(self, run: Run) -> Progress:
+        """What is committed; whatever this run had begun before has ended by then."""
+        return await self.within(run, lambda connection: _progress(connection, run.pipeline.name))
+
+    async def freeze(self, run: Run, scope: Scope) -> None:
+        """Keep the scope, or a wider one."""
+        start, end = scope.span.start, scope.span.end
+        facts = json.dumps(dict(scope.facts), sort_keys=True)
+        bounds = {"epoch": start.epoch, "start": start.order, "end": end.order, "rows": scope.rows, "facts": facts}
+
+        def freeze(connection: sqlite3.Connection) -> None:
+            if not connection.execute(FREEZE, {"name": run.pipeline.name, **bounds}).rowcount:
+                raise PositionMoved(f"{run.pipeline.name} has another scope already")
+
+        await self.within(run, freeze)
+
+    async def forget(self, run: Run) -> None:
+        """Begin from nothing."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            for table in ("coverage", "intents", "dead_letters"):
+                connection.execute(f"delete from penstock_{table} where pipeline = ?", (run.pipeline.name,))
+            connection.execute(FORGET, (run.pipeline.name,))
+
+        await self.within(run, forget)
+
+    async def intend(self, run: Run, block: BlockId) -> int:
+        """Keep the block's bounds, and count."""
+        times = await self.within(run, lambda connection: connection.execute(INTEND, _place(run, block)).fetchone()[0])
+        return int(times) - 1
+
+    async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
+        """Advance the position."""
+        await self.within(run, lambda connection: self.save_within(connection, run, block, receipt))
+
+    async def within(self, run: Run, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` in one transaction, in a thread, while nobody can take the run's lease; undone where `work` raises.
+
+        A store without transactions commits a file by its name or length in here, beside `save_within`, so that no run that was replaced
+        does it: a successor begins before, and this raises `LeaseLost`, or after, and finds the file.
+        """
+
+        def fenced(connection: sqlite3.Connection) -> T:
+            _require_lease(connection, run)
+            return work(connection)
+
+        return await self.database.transact(fenced)
+
+    def save_within(self, connection: sqlite3.Connection, run: Run, block: Block, receipt: Receipt) -> None:
+        """Advance the position in the transaction of `within`, with counts and dead letters.
+
+        Raises:
+            PositionMoved: the stored position is not the block's start.
+        """
+        place, sums = _place(run, block.id), counts(block, receipt)
+        sql = SAVE_FIRST if block.id.after == block.id.strand else SAVE_NEXT
+        if not connection.execute(sql, {**place, **asdict(sums)}).rowcount:
+            raise PositionMoved(run.pipeline.name)
+        now, dead = self.clock(), dead_letters(block, receipt)
+        connection.executemany(
+            LETTER, ((run.pipeline.name, run.fence, now, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead)
+        )
+        connection.execute(FORGET_INTENT, place)
+
+    async def end(self, run: Run, outcome: Outcome) -> None:
+        """Write the run's history and give the lease back; a run that was taken over is in the history as interrupted, and stays it."""
+        summary, name = json.dumps(dict(outcome.summary)), run.pipeline.name
+
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute(END, (outcome.state, kept.text(outcome.message), summary, self.clock(), name, run.fence))
+            connection.execute("update penstock_pipelines set holder = null where name = ? and fence = ?", (name, run.fence))
+
+        await self.database.transact(end)
+
+
+ANOTHER_SOURCE_HINT = "Give the pipeline another name: it gets its own positions. Penstock does not mix sources."
+
+
+def _look(connection: sqlite3.Connection, name: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = connection.execute("select * from penstock_pipelines where name = ?", (name,)).fetchone()
+    return found
+
+
+def _holder(row: sqlite3.Row | None) -> Holder | None:
+    return None if row is None or row["holder"] is None else Holder(**json.loads(row["holder"]))
+
+
+def _require_lease(connection: sqlite3.Connection, run: Run) -> None:
+    now = _look(connection, run.pipeline.name)
+    if now is None or now["fence"] != run.fence:
+        _lost(run, now)
+
+
+def _lost(run: Run, now: sqlite3.Row | None) -> NoReturn:
+    raise LeaseLost(f"{run.pipeline.name} was taken over by {_holder(now) or 'another run, which has ended'}")
+
+
+def _progress(connection: sqlite3.Connection, name: str) -> Progress:
+    found = _look(connection, name)
+    assert found is not None
+    covered = connection.execute("select * from penstock_coverage where pipeline = ? order by strand", (name,))
+    intended = connection.execute("select * from penstock_intents where pipeline = ? order by strand, after, after_resume", (name,))
+    return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)))
+
+
+def _place(run: Run, block: BlockId) -> dict[str, object]:
+    """A block's bounds, by the names of the statements' parameters."""
+    return {
+        "name": run.pipeline.name,
+        "epoch": block.after.epoch,
+        "strand": block.strand.order,
+        "after": block.after.order,
+        "after_resume": block.after.resume,
+        "upto": block.upto.order,
+        "resume": block.upto.resume,
+    }
