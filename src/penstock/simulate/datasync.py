@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import ctypes
-import ipaddress
-import json
-import os
-import signal
-import socket
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
-from penstock.model.errors import Misconfigured
 from penstock.simulate.api import DataSyncApi
 from penstock.simulate.dataset import Dataset
 from penstock.simulate.listing import Clock
+from penstock.simulate.loopback import LOOPBACK, listening, serving, until_stopped
 from penstock.simulate.settings import DataSyncSettings
 
 if TYPE_CHECKING:
     from penstock.simulate.audit import Audit
 
 __all__ = ["Clock", "DataSyncSettings", "Server", "running", "serve"]
-
-LOOPBACK = "127.0.0.1"
-KEEP_ALIVE_S = 75
-GRACE_S = 1
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +51,13 @@ async def running(settings: DataSyncSettings, *, host: str = LOOPBACK, port: int
     Raises:
         Misconfigured: when `host` is not a loopback address, or the port is taken.
     """
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         dataset = Dataset(settings)
         api = DataSyncApi(settings, dataset, clock or Clock())
         if settings.warm:
             api.listing.writer.pages.warm()
-        server = _InLoop(_config(api))
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await server.ready.wait()
-            yield Server(_url(listener), settings, dataset, api)
-        finally:
-            server.should_exit = True
-            server.stopping.set()
-            await task
+        async with serving(api, listener) as url:
+            yield Server(url, settings, dataset, api)
 
 
 def serve(settings: DataSyncSettings, *, host: str = LOOPBACK, port: int = 0, die_with_parent: bool = False) -> int:
@@ -89,104 +66,10 @@ def serve(settings: DataSyncSettings, *, host: str = LOOPBACK, port: int = 0, di
     Raises:
         Misconfigured: as `running`.
     """
-    if die_with_parent:
-        _die_with_parent()
-    return asyncio.run(_serve(settings, host, port))
+    return until_stopped(_ready(settings, host, port), die_with_parent=die_with_parent)
 
 
-async def _serve(settings: DataSyncSettings, host: str, port: int) -> int:
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[int] = loop.create_future()
-
-    def stop(signum: int) -> None:
-        if not stopped.done():
-            stopped.set_result(128 + signum)
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop, signum)
+@contextlib.asynccontextmanager
+async def _ready(settings: DataSyncSettings, host: str, port: int) -> AsyncIterator[dict[str, object]]:
     async with running(settings, host=host, port=port) as server:
-        ready = {"url": server.url, "api_key": server.api_key, "events": settings.events, "seed": settings.seed}
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
-        return await stopped
-
-
-class _Reachable(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Lets the application reach its connection's transport, to break it."""
-
-    app_state: dict[str, Any]
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, "transport": transport}
-
-
-class _InLoop(uvicorn.Server):
-    """A server that leaves signals to its caller, says when it is ready and stops at once."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-        self.stopping = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    async def main_loop(self) -> None:
-        seconds = 0
-        while not await self.on_tick(seconds * 10):
-            seconds += 1
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), 1)
-
-
-def _config(api: DataSyncApi) -> uvicorn.Config:
-    return uvicorn.Config(
-        api,
-        http=_Reachable,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
-    except ValueError as error:
-        raise Misconfigured(f"{host} is not an address", hint=f"Use {LOOPBACK}, ::1 or localhost.") from error
-    if not address.is_loopback:
-        raise Misconfigured(f"the simulated API listens on loopback only, not on {host}", hint=f"Use {LOOPBACK} or ::1.")
-    try:
-        listener = socket.create_server((str(address), port), family=socket.AF_INET6 if address.version == 6 else socket.AF_INET)
-        # asyncio does not see that these are TCP sockets, and would leave small answers waiting 40 ms for an acknowledgement.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        raise Misconfigured(f"port {port} cannot be used: {error.strerror}", hint="Use --port 0 for any free port.") from error
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end this process with its parent (Linux, prctl(2)); a parent gone already is noticed by its number.
-
-    Strictly it is the parent's thread that counts: start this process from one that lives as long as it should.
-    """
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
+        yield {"url": server.url, "api_key": server.api_key, "events": settings.events, "seed": settings.seed}
