@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import asyncpg
 import pytest
 
 from penstock.ports.checkpoints import Holder
@@ -176,6 +177,29 @@ async def test_a_server_that_ends_the_session_is_unreachable(dialled: Dialled) -
             await connection.execute("select pg_terminate_backend(pg_backend_pid())")
 
     assert await dialled.say("select true")
+
+
+async def test_a_link_cut_between_two_messages_is_unreachable(dialled: Dialled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that is gone after a statement was prepared, and before it is executed, is a link that is gone; asyncpg calls it otherwise."""
+    prepare = asyncpg.Connection._get_statement  # type: ignore[attr-defined]
+
+    async def prepare_and_cut(connection: asyncpg.Connection[asyncpg.Record], *args: object, **options: object) -> object:
+        statement = await prepare(connection, *args, **options)
+        connection.terminate()
+        return statement
+
+    monkeypatch.setattr(asyncpg.Connection, "_get_statement", prepare_and_cut)
+
+    with pytest.raises(DatabaseUnreachable):
+        async with dialled.connections.take() as connection:
+            await connection.fetchval("select $1::int", 1)
+
+
+async def test_a_defect_of_ours_is_no_cut_link(dialled: Dialled) -> None:
+    """An attribute that does not exist, on a link that stands, stays what it is."""
+    with pytest.raises(AttributeError):
+        async with dialled.connections.take():
+            raise AttributeError("nobody has it")
 
 
 async def test_a_pool_that_could_not_be_set_up_is_dropped(bench: PostgresBench, monkeypatch: pytest.MonkeyPatch) -> None:

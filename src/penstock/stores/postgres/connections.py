@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import asyncpg
 
 from penstock.ports.checkpoints import Holder
-from penstock.stores.postgres.errors import UnusableAddress, translated
+from penstock.stores.postgres.errors import DatabaseUnreachable, UnusableAddress, translated
 from penstock.stores.postgres.migrate import migrate
 
 if TYPE_CHECKING:
@@ -63,7 +63,12 @@ class Connections:
                 await self.refresh()
             assert self._pool is not None
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except AttributeError as error:  # asyncpg reaches into what it dropped when the link is cut between two of its messages
+                    if not connection.is_closed():
+                        raise
+                    raise DatabaseUnreachable("the connection was cut") from error
 
     @asynccontextmanager
     async def transaction(self, sync_commit: SyncCommit) -> AsyncIterator[Connection]:
