@@ -58,6 +58,10 @@ class Connecting:
     address: Address
 
     @property
+    def splitting(self) -> None:
+        """Not yet."""
+
+    @property
     def schema(self) -> pa.Schema:
         """Columns of events."""
         return SCHEMA

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pyarrow as pa
 
 from penstock.model.coverage import Position, Span, missing
 from penstock.ports.flow import Batch, Refusal
-from penstock.ports.source import Partition, Plan, Progress, Scope
+from penstock.ports.source import Partition, Plan, Progress, Scope, Splittable
 from penstock.testing import records
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The record that comes next, and the first one behind the end, which may lie inside of an order."""
+
+    number: int
+    last: int
+    end: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,12 @@ class TiedSource:
     partitions: int = 3
     batch_rows: int = 3
     refused: frozenset[int] = frozenset()
+    _readings: dict[Position, _Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def splitting(self) -> Splittable:
+        """Itself."""
+        return self
 
     @property
     def schema(self) -> pa.Schema:
@@ -31,6 +46,7 @@ class TiedSource:
 
     async def plan(self, done: Progress) -> Plan:
         """Everything, cut between orders."""
+        self._readings.clear()
         low, high = self.orders[0], self.orders[-1] + 1
         scope = done.scope or Scope(Span(records.place(low), records.place(high)), len(self.orders))
         cuts = [records.place(low + (high - low) * number // self.partitions) for number in range(1, self.partitions)]
@@ -39,12 +55,27 @@ class TiedSource:
 
     async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
         """A batch for each page, and an empty one where nothing is left before the end."""
-        after, number, last = partition.start, self._next(partition.start), self._next(partition.end)
-        while after != partition.end:
-            end = min(number + self.batch_rows, last)
-            upto = partition.end if end == last else records.place(self.orders[end - 1], b"%d" % (end - 1))
-            yield self._batch(number, end, after, upto)
-            after, number = upto, end
+        reading = _Reading(self._next(partition.start), self._next(partition.end), partition.end)
+        self._readings[partition.start], after = reading, partition.start
+        while after != reading.end:
+            number, reading.number = reading.number, min(reading.number + self.batch_rows, reading.last)
+            inside = records.place(self.orders[reading.number - 1], b"%d" % (reading.number - 1))
+            upto = reading.end if reading.number == reading.last else inside
+            yield self._batch(number, reading.number, after, upto)
+            after = upto
+
+    def split(self, running: Sequence[Partition]) -> Partition | None:
+        """From the order of the middle record of the longest partition on, where nothing of that order is read yet."""
+        begun = [self._readings[one.start] for one in running if one.start in self._readings]
+        longest = max(begun, key=lambda reading: reading.last - reading.number, default=None)
+        if longest is None or longest.last == longest.number:
+            return None
+        order = self.orders[(longest.number + longest.last) // 2]
+        cut, end = bisect_left(self.orders, order), longest.end
+        if cut < longest.number:
+            return None
+        longest.last, longest.end = cut, records.place(order)
+        return Partition(cut, longest.end, end)
 
     def _next(self, position: Position) -> int:
         """The first record behind a position."""

@@ -8,7 +8,6 @@ has to know whether an unanswered write arrived.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +15,8 @@ from penstock.engine.concurrency import first_cause, unless
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.ledger import Ledger, RefusalLimit
 from penstock.engine.telemetry import Telemetry, Worker
-from penstock.engine.worker import Errand, SourceOutOfStep, work
+from penstock.engine.worker import Errand, work
+from penstock.engine.workload import SourceOutOfStep, Workload
 from penstock.model.coverage import Position, strand
 from penstock.model.errors import Fatal, Throttled, Transient, TryLater
 from penstock.ports.checkpoints import Outcome, Run
@@ -151,6 +151,7 @@ class Transfer:
             self.telemetry.enter("running")
             errand = Errand(
                 source=self.source,
+                workload=Workload.of(partitions, None if again else self.source.splitting, self.stop),
                 writer=writer,
                 limits=self.destination.block,
                 slots=asyncio.Semaphore(self.destination.in_flight),
@@ -161,14 +162,14 @@ class Transfer:
                 telemetry=self.telemetry,
                 stop=self.stop,
             )
-            await self._side_by_side(errand, deque(partitions))
+            await self._side_by_side(errand)
             await writer.settle()
 
-    async def _side_by_side(self, errand: Errand, todo: deque[Partition]) -> None:
+    async def _side_by_side(self, errand: Errand) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for number in range(min(self.settings.workers, len(todo))):
-                    group.create_task(work(errand, todo, self.telemetry.workers.setdefault(number, Worker())))
+                for number in range(errand.workload.employs(self.settings.workers)):
+                    group.create_task(work(errand, self.telemetry.workers.setdefault(number, Worker())))
         except BaseExceptionGroup as failures:
             raise first_cause(failures) from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,28 +10,23 @@ from dataclasses import dataclass
 from penstock.engine.concurrency import unless
 from penstock.engine.ledger import Ledger, check
 from penstock.engine.telemetry import Telemetry, Worker
+from penstock.engine.workload import SourceOutOfStep, Workload
 from penstock.model.coverage import Position
-from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch, Block, BlockId
 from penstock.ports.sink import BlockLimits, Writer
 from penstock.ports.source import Partition, Source
-
-
-class SourceOutOfStep(Fatal):
-    """The source left a stretch out, or did not end where its partition ends."""
-
-    default_hint = "Nothing of it was recorded as stored. This is a defect of the source; report it."
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What all workers of one pass share.
 
-    `strands` says by a partition's start where the stored stretch begins that it makes longer. `again`: each partition is one block, to be
-    written within exactly its old bounds.
+    `strands` says by a partition's start where the stored stretch begins that it makes longer; a piece that was cut off begins a new one.
+    `again`: each partition is one block, to be written within exactly its old bounds.
     """
 
     source: Source
+    workload: Workload
     writer: Writer
     limits: BlockLimits
     slots: asyncio.Semaphore
@@ -44,18 +38,18 @@ class Errand:
     stop: asyncio.Event
 
 
-async def work(errand: Errand, todo: deque[Partition], worker: Worker) -> None:
+async def work(errand: Errand, worker: Worker) -> None:
     """Carry partitions until none is left, or until a stop is asked for."""
-    while todo and not errand.stop.is_set():
-        partition = todo.popleft()
+    while (partition := await errand.workload.take()) is not None:
         worker.partition = partition.number
         await _Carriage(errand, partition, worker, asyncio.Queue(errand.waiting_batches)).carry()
+        worker.state, worker.partition = "idle", None
     worker.state, worker.partition = "stopped" if errand.stop.is_set() else "idle", None
 
 
 @dataclass(frozen=True, slots=True)
 class _Carriage:
-    """One partition on its way: read at one end of a short queue, written at the other."""
+    """One partition on its way: read at one end of a short queue, written at the other. Where it ends, the workload knows."""
 
     errand: Errand
     partition: Partition
@@ -69,12 +63,14 @@ class _Carriage:
 
     async def _read(self) -> None:
         """Put batches where the writer finds them; a stop leaves what is there to be written."""
-        at = self.partition.start
+        at, workload = self.partition.start, self.errand.workload
         async with aclosing(self.errand.source.read(self.partition)) as batches:
             while (upto := await self._read_one(batches, at)) is not None:
                 at = upto
-        if at != self.partition.end and not self.errand.stop.is_set():
-            raise SourceOutOfStep(f"partition {self.partition.number}: it ends at {self.partition.end}, the source stopped at {at}")
+                workload.progressed()
+        if at != (end := workload.end(self.partition.start)) and not self.errand.stop.is_set():
+            raise SourceOutOfStep(f"partition {self.partition.number}: it ends at {end}, the source stopped at {at}")
+        workload.leave(self.partition.start)
         await self.waiting.put(None)
 
     async def _read_one(self, batches: AsyncGenerator[Batch, None], at: Position) -> Position | None:
@@ -84,6 +80,8 @@ class _Carriage:
             return None
         if batch.after != at:
             raise SourceOutOfStep(f"partition {self.partition.number}: a batch starts at {batch.after}, the last one ended at {at}")
+        if batch.upto.rank > (end := self.errand.workload.end(self.partition.start)).rank:
+            raise SourceOutOfStep(f"partition {self.partition.number}: it ends at {end}, a batch goes on to {batch.upto}")
         await self.waiting.put(batch)
         return batch.upto
 
@@ -103,7 +101,8 @@ class _Carriage:
             batches = (first, *await _gather(self.waiting, rows, whole=errand.again))
             if errand.again and batches[-1].upto != self.partition.end:
                 return None
-            block = Block(BlockId(errand.strands[self.partition.start], at, batches[-1].upto), batches, again=errand.again)
+            strand = errand.strands.get(self.partition.start, self.partition.start)
+            block = Block(BlockId(strand, at, batches[-1].upto), batches, again=errand.again)
             errand.ledger.admit(self.partition.number, block)
             self.worker.state = "writing"
             receipt = await errand.writer.write(block)

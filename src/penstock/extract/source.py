@@ -23,7 +23,7 @@ from penstock.extract.probe import find_range
 from penstock.model.coverage import Position, Span, missing
 from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch, Refusal
-from penstock.ports.source import Partition, Plan, Progress, Scope
+from penstock.ports.source import Partition, Plan, Progress, Scope, Splittable
 
 NEWEST = Frontier(2**62)
 """A frontier above everything: nothing is read."""
@@ -54,6 +54,11 @@ class EventSource:
     page_limit: int = 5_000
     total: int | None = None
     latest_total: int | None = None
+
+    @property
+    def splitting(self) -> Splittable | None:
+        """Not yet."""
+        return None
 
     @property
     def schema(self) -> pa.Schema:

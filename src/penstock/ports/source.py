@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -58,11 +58,31 @@ class Plan:
     partitions: tuple[Partition, ...]
 
 
+class Splittable(Protocol):
+    """A source whose partitions can be cut in two while they are read, so that idle workers take from busy ones."""
+
+    def split(self, running: Sequence[Partition]) -> Partition | None:
+        """A piece of one of `running` for an idle worker to read, or None where none is worth its price now.
+
+        The engine asks when a worker has nothing to do, and again after each batch that is read; `running` are the partitions whose
+        reading has not ended, each with the end it has by now. The piece ends where one of them ends, and starts behind its start, at a
+        clean boundary. From the answer on that one ends where the piece starts: its `read`, which may be in the middle of a batch, ends
+        exactly there, and what it has yielded lies before it. The engine reads each piece it was given, in this pass or a later one.
+        """
+        ...
+
+
 class Source(Protocol):
     """Records that can be read again from a position.
 
     The engine calls `plan` once at the start and again after every reconnect, then `read` once for each partition, several at a time.
+    Optional abilities are properties, None where the source has them not, so that wrappers cannot hide them.
     """
+
+    @property
+    def splitting(self) -> Splittable | None:
+        """Cuts partitions that are being read."""
+        ...
 
     @property
     def schema(self) -> pa.Schema:
@@ -70,7 +90,7 @@ class Source(Protocol):
         ...
 
     async def plan(self, done: Progress) -> Plan:
-        """Freeze a scope if `done` has none, and cut what `done` does not cover.
+        """Freeze a scope if `done` has none, and cut what `done` does not cover; whatever was read before has been abandoned.
 
         Partitions do not overlap, and none reaches into what is covered. Raises `Transient` to be asked again, `Fatal` to stop the run.
         """

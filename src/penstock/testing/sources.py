@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,6 +33,7 @@ class SourceSuite:
     """A source that can be read again from a position.
 
     `make` is called many times; what it returns must hold the same records each time, in more than one batch, better in several partitions.
+    Where it can be split, a partition holds enough for that.
     """
 
     pytestmark = pytest.mark.asyncio
@@ -181,6 +183,107 @@ class SourceSuite:
                     await anext(batches)
 
         assert contents(await read(source, partition)) == contents(whole)
+
+    @drawn
+    @given(st.data())
+    async def test_what_is_split_is_read_once(self, data: st.DataObject) -> None:
+        """Whenever partitions are split, also with a batch on its way, their readers together yield exactly the partition's records."""
+        source = self.make()
+        plan = await source.plan(Progress())
+        partition = data.draw(st.sampled_from(plan.partitions))
+        readers = [Reader(source, partition)]
+
+        for _ in range(data.draw(st.integers(1, 12), label="moves")):
+            running = [reader for reader in readers if reader.runs]
+            if not running:
+                break
+            match data.draw(st.sampled_from(["ask", "read", "split"])):
+                case "ask":
+                    await data.draw(st.sampled_from(running)).ask(data.draw(st.integers(0, 5), label="rounds of the loop"))
+                case "read":
+                    await data.draw(st.sampled_from(running)).read()
+                case _:
+                    readers += taken(source, running)
+        for reader in readers:
+            await reader.read_all()
+
+        in_turn = sorted(readers, key=lambda reader: reader.partition.start.rank)
+        assert contents([batch for reader in in_turn for batch in reader.batches]) == contents(await read(self.make(), partition))
+
+    async def test_an_idle_worker_gets_a_piece(self) -> None:
+        """A source that can be split is, at some moment of being read."""
+        source = self.make()
+        if source.splitting is None:
+            pytest.skip("it cannot be split")
+
+        pieces: list[Reader] = []
+        for partition in (await source.plan(Progress())).partitions:
+            reader = Reader(source, partition)
+            while reader.runs:
+                await reader.read()
+                pieces += taken(source, [one for one in (reader,) if one.runs])
+
+        assert pieces
+
+
+@dataclass
+class Reader:
+    """One worker at a partition, which ends earlier when it is split."""
+
+    source: Source
+    partition: Partition
+    batches: list[Batch] = field(default_factory=list)
+    runs: bool = True
+
+    def __post_init__(self) -> None:
+        self._generator: AsyncGenerator[Batch, None] = self.source.read(self.partition)
+        self._on_its_way: asyncio.Task[Batch | None] | None = None
+
+    @property
+    def at(self) -> Position:
+        """Where the last batch ended."""
+        return self.batches[-1].upto if self.batches else self.partition.start
+
+    async def ask(self, rounds: int) -> None:
+        """Ask for a batch, and leave it on its way for so many rounds of the event loop."""
+        self._on_its_way = self._on_its_way or asyncio.create_task(_next(self._generator))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+
+    async def read(self) -> None:
+        """Wait for the next batch, which follows the last one; when there is none, the partition has ended."""
+        await self.ask(0)
+        assert self._on_its_way is not None
+        batch, self._on_its_way = await self._on_its_way, None
+        if batch is not None:
+            assert batch.after == self.at
+            self.batches.append(batch)
+            return
+        self.runs = False
+        assert self.at == self.partition.end
+
+    async def read_all(self) -> None:
+        """Wait for everything that is left."""
+        while self.runs:
+            await self.read()
+
+
+def taken(source: Source, running: Sequence[Reader]) -> list[Reader]:
+    """A reader of the piece that an idle worker gets now; its victim ends where it starts, behind what it has yielded."""
+    splitting = source.splitting
+    piece = None if splitting is None else splitting.split([reader.partition for reader in running])
+    if piece is None:
+        return []
+    victim = next(reader for reader in running if reader.partition.end == piece.end)
+    assert piece.start.resume == b""
+    assert victim.at.rank <= piece.start.rank < piece.end.rank
+    assert victim.partition.start.rank < piece.start.rank
+    victim.partition = Partition(victim.partition.number, victim.partition.start, piece.start)
+    return [Reader(source, piece)]
+
+
+async def _next(batches: AsyncGenerator[Batch, None]) -> Batch | None:
+    return await anext(batches, None)
 
 
 async def read(source: Source, partition: Partition) -> list[Batch]:

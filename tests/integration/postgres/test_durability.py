@@ -19,7 +19,7 @@ from penstock.engine.run import EngineSettings, Transfer
 from penstock.engine.telemetry import Telemetry
 from penstock.ports.checkpoints import Pipeline
 from penstock.ports.flow import Batch
-from penstock.ports.source import Partition, Plan, Progress, Source
+from penstock.ports.source import Partition, Plan, Progress, Source, Splittable
 from penstock.stores.postgres.connections import SyncCommit
 from penstock.stores.postgres.embedded.server import EmbeddedServer
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
@@ -148,6 +148,11 @@ class Killing:
     inner: Source
     server: EmbeddedServer
     read_batches: int = 0
+
+    @property
+    def splitting(self) -> Splittable | None:
+        """That of the inner one."""
+        return self.inner.splitting
 
     @property
     def schema(self) -> pa.Schema:

@@ -17,7 +17,7 @@ from penstock.engine.telemetry import Telemetry
 from penstock.ports.checkpoints import Outcome, Pipeline, Run
 from penstock.ports.flow import Batch, Block, Receipt, Settled
 from penstock.ports.sink import BlockLimits, Delivery, Destination, Idempotent, Writer
-from penstock.ports.source import Partition, Plan, Progress, Source
+from penstock.ports.source import Partition, Plan, Progress, Source, Splittable
 from penstock.stores.memory import MemoryCheckpoints, MemorySink
 from penstock.testing import records
 
@@ -132,6 +132,12 @@ class StepwiseSource:
     planned: list[float] = field(default_factory=list)
     batches: list[tuple[float, Batch]] = field(default_factory=list)
     closed: int = 0
+    stealing: bool = False
+
+    @property
+    def splitting(self) -> Splittable | None:
+        """That of the inner one, where `stealing` is wanted."""
+        return self.inner.splitting if self.stealing else None
 
     @property
     def schema(self) -> pa.Schema:

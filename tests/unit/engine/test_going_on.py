@@ -10,7 +10,7 @@ import pytest
 
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.run import EngineSettings, Stalled, StrayIntent
-from penstock.engine.worker import SourceOutOfStep
+from penstock.engine.workload import SourceOutOfStep
 from penstock.model.coverage import Interval
 from penstock.model.errors import Fatal, Throttled, Transient
 from penstock.ports.checkpoints import LeaseLost
