@@ -1,0 +1,22 @@
+"""Columns that several stores share: their types by name, inferring them, and fitting rows to them."""
+
+from penstock.stores.columns.conform import Conformed, conform
+from penstock.stores.columns.infer import JSON_FITS, infer, infer_texts, record_batch, widened
+from penstock.stores.columns.texts import parse
+from penstock.stores.columns.types import UnknownType, is_json, json_field, named, said
+
+__all__ = [
+    "JSON_FITS",
+    "Conformed",
+    "UnknownType",
+    "conform",
+    "infer",
+    "infer_texts",
+    "is_json",
+    "json_field",
+    "named",
+    "parse",
+    "record_batch",
+    "said",
+    "widened",
+]

@@ -1,0 +1,146 @@
+"""Which columns rows have: inferred from Python values or from the texts of cells, never so that something is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.stores.columns.types import TYPES, is_json, json_field, named
+
+JSON_FITS: dict[str, type] = {"bool": bool, "int64": int, "float64": float, "string": str}
+"""Types whose values JSON has itself, and Python's for them."""
+
+EXACT_INTEGERS = 2**53
+"""Up to this a float64 holds every integer."""
+
+_KINDS: dict[type, str] = {
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    str: "string",
+    bytes: "binary",
+    date: "date",
+    time: "time",
+    UUID: "uuid",
+}
+
+_CELLS = (
+    ("bool", r"^(?i:true|false)$"),
+    ("int64", r"^(?:0|-?[1-9][0-9]{0,17})$"),
+    ("float64", r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?$"),
+    ("date", r"^\d{4}-\d\d-\d\d$"),
+    ("timestamp", r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d(?::?\d\d)?)$"),
+    ("datetime", r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?$"),
+)
+"""What the texts of all cells of a column have to look like for it to be of a type; `007` is none, nor what has more digits than fit."""
+
+
+def infer(rows: Iterable[Mapping[str, Any]]) -> pa.Schema:
+    """The columns of rows, in the order in which they are met.
+
+    Whole numbers and others together are float64 where that is exact. Values of different kinds, nested ones and numbers that no type here
+    holds make a column JSON text. A column that is null everywhere is none yet.
+    """
+    kinds: dict[str, str] = {}
+    for row in rows:
+        for name, value in row.items():
+            if value is not None:
+                kind = _kind(value)
+                known = kinds.setdefault(name, kind)
+                if known != kind:
+                    kinds[name] = _joined(known, kind)
+    return pa.schema([named(name, kind) for name, kind in kinds.items()])
+
+
+def infer_texts(names: Sequence[str], columns: Sequence[pa.Array]) -> pa.Schema:
+    """The columns of text cells: the narrowest type that holds every one of them; text where none does, or where all are empty."""
+    return pa.schema([named(name, _cell_type(texts)) for name, texts in zip(names, columns, strict=True)])
+
+
+def widened(known: pa.Schema, found: pa.Schema) -> pa.Schema:
+    """`known` with the columns of `found` that it lacks, and float64 or JSON text where the two have different types for one."""
+    fields = {field.name: field for field in known}
+    for field in found:
+        before = fields.setdefault(field.name, field)
+        if before.type != field.type or is_json(before) != is_json(field):
+            both = {before.type, field.type} == {pa.int64(), pa.float64()}
+            fields[field.name] = pa.field(field.name, pa.float64()) if both else json_field(field.name)
+    return pa.schema(list(fields.values()), metadata=known.metadata)
+
+
+def record_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows in columns of `schema`, which was inferred from them or from others.
+
+    Raises one of `UNREADABLE` where a value is not of the type of its column.
+    """
+    columns = [_column([row.get(field.name) for row in rows], field) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else pa.RecordBatch.from_pylist([{}] * len(rows), schema=schema)
+
+
+def _column(values: list[Any], field: pa.Field) -> pa.Array:
+    if is_json(field):
+        return pa.array([None if value is None else msgspec.json.encode(value).decode() for value in values], pa.string())
+    if field.type == pa.float64():
+        _require_exact(values)
+    if field.type == pa.uuid():
+        return pa.array([None if value is None else UUID(str(value)).bytes for value in values], pa.uuid())
+    return pa.array(values, field.type)
+
+
+def _require_exact(values: Iterable[Any]) -> None:
+    for value in values:
+        if isinstance(value, bool) or (isinstance(value, int) and abs(value) > EXACT_INTEGERS):
+            raise pa.ArrowInvalid(f"{value} is no float64")
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401 - any value of a row
+    """The name of the narrowest type that holds a value."""
+    if isinstance(value, datetime):
+        return "datetime" if value.tzinfo is None else "timestamp"
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return "json"
+    return _KINDS.get(type(value), "json")
+
+
+def _decimal(value: Decimal) -> str:
+    """Room for 38 digits, as many of them behind the point as this value needs."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent > 38 or value.adjusted() + 1 + max(0, -exponent) > 38:
+        return "json"
+    return f"decimal(38, {max(0, -exponent)})"
+
+
+def _joined(known: str, found: str) -> str:
+    if {known, found} == {"int64", "float64"}:
+        return "float64"
+    if known.startswith("decimal") and found.startswith("decimal"):
+        return max(known, found, key=lambda name: named("", name).type.scale)
+    return "json"
+
+
+def _cell_type(texts: pa.Array) -> str:
+    filled = texts.drop_null()
+    if not len(filled):
+        return "string"
+    for name, pattern in _CELLS:
+        if pc.all(pc.match_substring_regex(filled, pattern)).as_py() and _readable(filled, TYPES[name]):
+            return name
+    return "string"
+
+
+def _readable(texts: pa.Array, type_: pa.DataType) -> bool:
+    """A date may look like one and be the 31st of February."""
+    try:
+        pc.cast(texts, type_)
+    except pa.ArrowInvalid:
+        return False
+    return True
