@@ -79,6 +79,9 @@ class AsynchronousDestination:
         await self.checkpoints.forget(run)
         self.commits = [State(self.commits[-1].rows)]
 
+    async def publish(self, run: Run) -> None:
+        """Rows are seen as they are committed."""
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         """Give the lease back."""
         await self.checkpoints.end(run, outcome)

@@ -173,3 +173,8 @@ class SabotagedDestination(SabotagedRuns, SabotagedSink):
     def __init__(self, destination: Destination, fate: Fate) -> None:
         SabotagedRuns.__init__(self, destination, fate)
         SabotagedSink.__init__(self, destination, fate)
+        self.destination = destination
+
+    async def publish(self, run: Run) -> None:
+        """See `Destination`."""
+        await self.fate.around(self.destination.publish(run))

@@ -68,6 +68,9 @@ class _Checkpointed:
     async def forget(self, run: Run) -> None:
         await self.checkpoints.forget(run)
 
+    async def publish(self, run: Run) -> None:
+        """Rows of a plain sink are seen as they are written."""
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         await self.checkpoints.end(run, outcome)
 

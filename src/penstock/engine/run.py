@@ -133,8 +133,9 @@ class Transfer:
         return await self._read_back() if self.stop.is_set() else None
 
     async def _conclude(self, done: Progress) -> None:
-        """Judge what was refused, then conclude; under the lease, the stall watch and the stop like everything else."""
+        """Judge what was refused, publish, then conclude; under the lease, the stall watch and the stop like everything else."""
         self.ledger.close()
+        await unless(self.stop, self.destination.publish(self.run))
         if self.conclude is not None:
             self.telemetry.enter("proving")
             self.outcome = await unless(self.stop, _awaited(self.conclude(done)))

@@ -86,3 +86,11 @@ class Sink(Protocol):
 
 class Destination(Sink, Runs, Protocol):
     """What the engine runs into: a sink that keeps its own positions, so that a block's rows and position become durable together."""
+
+    async def publish(self, run: Run) -> None:
+        """Let readers find the rows, where they do not yet: a sink that replaces a table keeps the new one aside until here.
+
+        The engine calls it under the lease, with no writer open, once nothing is missing; and again after a failure, or in a later run that
+        finds nothing to do. It changes nothing then.
+        """
+        ...

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from penstock.engine.checkpointed import _Checkpointed
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.run import EngineSettings, Stalled
 from penstock.engine.tasks import Task
 from penstock.engine.telemetry import Telemetry
 from penstock.model.errors import Fatal, Misconfigured, Transient
-from penstock.ports.checkpoints import LeaseHeld, LeaseLost, Outcome
+from penstock.ports.checkpoints import LeaseHeld, LeaseLost, Outcome, Run
 from penstock.ports.source import Progress
 from penstock.testing import records
 from tests.unit.engine.simulation import (
@@ -66,6 +67,38 @@ def test_what_was_carried_is_concluded() -> None:
     assert [(variant, records.covered(done)) for variant, done in office.concluded] == [("proving", [(0, 10)])]
     assert office.history == {1: PROVEN}
     assert (office.bench.telemetry.variant, office.bench.telemetry.message) == (PROVEN.state, PROVEN.message)
+
+
+def test_rows_are_published_before_they_are_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once all is stored and the writer is closed, readers get to see it; a failure of that is passing, and it is tried again."""
+    office, published = Office(), list[tuple[int, int, int]]()
+
+    async def publish(_: object, run: Run) -> None:
+        published.append((run.fence, len(office.bench.sink.left_by), len(office.concluded)))
+        if len(published) == 1:
+            raise Transient("the store went away")
+
+    monkeypatch.setattr(_Checkpointed, "publish", publish)
+
+    assert simulated(office.perform) == PROVEN
+    assert published == [(1, 1, 0), (1, 1, 0)]
+
+
+def test_what_is_not_whole_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is stopped leaves readers with what they had."""
+    office, published = Office(Bench(replace(StepwiseSource(records.source(100, batch_rows=1)), reading=taking(1)))), list[Run]()
+
+    async def publish(_: object, run: Run) -> None:
+        published.append(run)
+
+    async def main() -> Outcome:
+        asyncio.get_running_loop().call_later(10.5, office.bench.stop.set)
+        return await office.perform()
+
+    monkeypatch.setattr(_Checkpointed, "publish", publish)
+
+    assert simulated(main).state == "cancelled"
+    assert published == []
 
 
 def test_the_lease_is_given_back() -> None:

@@ -77,6 +77,9 @@ class PostgresDestination:
         """Forget what is committed, but for the rows."""
         await self.checkpoints.forget(run)
 
+    async def publish(self, run: Run) -> None:
+        """Rows are seen as they are committed."""
+
     async def end(self, run: Run, outcome: Outcome) -> None:
         """Give the lease back."""
         await self.checkpoints.end(run, outcome)
