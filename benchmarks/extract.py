@@ -157,7 +157,8 @@ def main() -> None:
     arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=arguments.folder))
     home.chmod(0o755)
-    simulate = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", "--warm", f"--events={arguments.events}"]
+    same_for_all = ["--warm", "--stream-refused=404", f"--events={arguments.events}"]
+    simulate = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", *same_for_all]
     api = subprocess.Popen(simulate, stdout=subprocess.PIPE)
     try:
         assert api.stdout is not None

@@ -16,6 +16,7 @@ class Audit:
 
     def __init__(self, rows: int) -> None:
         self.requests = 0
+        self.paths: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self._served = np.zeros(rows, np.uint16)
@@ -46,6 +47,7 @@ class Audit:
             "rows_served": self.rows_served,
             "rows_seen": self.rows_seen,
             "served_twice": self.served_twice,
+            "paths": dict(sorted(self.paths.items())),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "faults": dict(sorted(self.faults.items())),
         }

@@ -55,7 +55,7 @@ async def running(settings: DataSyncSettings, *, host: str = LOOPBACK, port: int
         dataset = Dataset(settings)
         api = DataSyncApi(settings, dataset, clock or Clock())
         if settings.warm:
-            api.listing.writer.pages.warm()
+            api.listing.warm()
         async with serving(api, listener) as url:
             yield Server(url, settings, dataset, api)
 

@@ -29,13 +29,19 @@ class Request:
     path: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    body: bytes = b""
 
     @classmethod
-    def of(cls, scope: Scope) -> Self:
-        """The request of an ASGI scope."""
+    async def of(cls, scope: Scope, receive: Receive) -> Self:
+        """The request of an ASGI scope.
+
+        Raises:
+            Unfinished: its client has gone before the body was complete.
+        """
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).items()}
-        return cls(scope["method"], scope["path"], headers, query)
+        body = b"" if scope["method"] == "GET" else await _whole(receive)
+        return cls(scope["method"], scope["path"], headers, query, body)
 
     @property
     def takes_gzip(self) -> bool:
@@ -54,6 +60,10 @@ class Answer:
     served: Span | None = None
 
 
+class Unfinished(Exception):
+    """The client has gone in the middle of its request."""
+
+
 class ApiError(Exception):
     """The API answers with an error: `{"error", "message", "code"}`."""
 
@@ -65,6 +75,17 @@ class ApiError(Exception):
     def answer(self) -> Answer:
         """As it goes over the wire."""
         return json_answer(self.status, self.fields)
+
+
+async def _whole(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Unfinished
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 def compact(fields: object) -> bytes:

@@ -67,6 +67,10 @@ class Keys:
         at = bisect_left(rows, order(key.id), key=lambda row: order(self.ids[row].tobytes()))
         return low + at + (low + at < high and self.ids[low + at].tobytes() == key.id)
 
+    def since(self, ts: int) -> int:
+        """The first row at or before `ts`."""
+        return int(np.searchsorted(self.ages, min(max(NEWEST_MS - ts, -_FAR), _FAR), "left"))
+
     def find(self, identity: bytes) -> int | None:
         """The row of one id."""
         words, wanted = self.ids.view(np.uint64), np.frombuffer(identity, np.uint64)

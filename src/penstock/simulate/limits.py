@@ -61,6 +61,13 @@ def too_many(limit: RateLimit, reset_at: float, now_s: float) -> Answer:
     return replace(answer, headers={**answer.headers, "Retry-After": retry_after})
 
 
+def budget_spent(reset_at: float, now_s: float) -> Answer:
+    """429 of the stream: its headers tell nothing of a limit, only when to come back."""
+    wait_s = _seconds_until(reset_at, now_s)
+    answer = json_answer(429, {"error": "Too Many Requests", "code": "RATE_LIMIT_EXCEEDED", "rateLimit": {"retryAfter": wait_s}})
+    return replace(answer, headers={**answer.headers, "Retry-After": str(wait_s)})
+
+
 def _seconds_until(reset_at: float, now_s: float) -> int:
     return max(0, math.ceil(reset_at - now_s))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import get_args
 
 from penstock.simulate.faults import PROFILES
+from penstock.simulate.profiles import LIMITS, PUBLISHED_LATENCY_PER_INFLIGHT_S, PUBLISHED_LATENCY_S
 from penstock.simulate.settings import (
     UNDECODABLE,
     DataSyncSettings,
@@ -14,6 +15,8 @@ from penstock.simulate.settings import (
     RateLimit,
     ResetNotation,
     RetryAfter,
+    Stream,
+    StreamPool,
     TieRule,
     Timestamps,
 )
@@ -24,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _server(parser.add_argument_group("the server"))
     _data(parser.add_argument_group("the data"))
     _answers(parser.add_argument_group("the answers"))
+    _limits(parser.add_argument_group("limits and pace"))
+    _stream_options(parser.add_argument_group("the stream endpoint, and submissions"))
     _troubles(parser.add_argument_group("troubles"))
 
 
@@ -50,8 +55,11 @@ def settings_from(arguments: argparse.Namespace) -> DataSyncSettings:
         omit_cursor=arguments.omit_cursor,
         cursor_ttl_s=arguments.cursor_ttl,
         rate_limit=_rate_limit(arguments),
-        latency_s=arguments.latency,
-        latency_per_inflight_s=arguments.latency_per_inflight,
+        stream=_stream(arguments),
+        submissions=arguments.submissions,
+        submissions_failing=arguments.submissions_failing,
+        latency_s=PUBLISHED_LATENCY_S if arguments.published_latency else arguments.latency,
+        latency_per_inflight_s=PUBLISHED_LATENCY_PER_INFLIGHT_S if arguments.published_latency else arguments.latency_per_inflight,
         faults=faults if arguments.max_faults_in_a_row is None else replace(faults, max_in_a_row=arguments.max_faults_in_a_row),
         live_per_s=arguments.live,
         live_limit=arguments.live_limit,
@@ -98,9 +106,11 @@ def _answers(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--page-shape", choices=get_args(PageShape), default="nested", help="shape of a page (default: %(default)s)")
     group.add_argument("--cursor-ttl", type=float, default=116.0, metavar="SECONDS", help="life of a cursor (default: %(default)s)")
     group.add_argument("--omit-cursor", type=float, default=0.0, metavar="SHARE", help="share of pages without the cursor they should have")
-    group.add_argument(
-        "--rate-limit", type=_rate, metavar="N/SECONDS", help="requests that a window admits, such as 10/60 (default: no limit)"
-    )
+
+
+def _limits(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--limits", choices=list(LIMITS), default="none", help="limits as clients reported them (default: %(default)s)")
+    group.add_argument("--rate-limit", type=_rate, metavar="N/SECONDS", help="requests to /events that a window admits, such as 10/60")
     group.add_argument("--query-rate-limit", type=int, metavar="N", help="separate limit, same window, for keys sent as ?api_key=")
     group.add_argument(
         "--reset-notation", choices=get_args(ResetNotation), default="delta", help="how X-RateLimit-Reset tells time (default: %(default)s)"
@@ -110,6 +120,18 @@ def _answers(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="time every page takes")
     group.add_argument("--latency-per-inflight", type=float, default=0.0, metavar="SECONDS", help="more time for each request in flight")
+    group.add_argument("--published-latency", action="store_true", help="5 + 0.95 n seconds a page, n requests in flight, as measured")
+
+
+def _stream_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--stream-refused", type=int, choices=[401, 403, 404], metavar="STATUS", help="give out no stream tokens: 401, 403 or 404"
+    )
+    group.add_argument("--stream-token-ttl", type=float, metavar="SECONDS", help="life of a stream token (default: 300)")
+    group.add_argument("--stream-budget", type=_rate, metavar="N/SECONDS", help="requests that the stream admits without saying so")
+    group.add_argument("--stream-pool", choices=get_args(StreamPool), help="what that budget counts together (default: own)")
+    group.add_argument("--submissions", type=int, default=5, metavar="N", help="attempts to submit, failed ones too (default: %(default)s)")
+    group.add_argument("--submissions-failing", type=int, default=0, metavar="N", help="answer the first N of them with 500")
 
 
 def _troubles(group: argparse._ArgumentGroup) -> None:
@@ -130,8 +152,23 @@ def _rate(text: str) -> tuple[int, float]:
 
 
 def _rate_limit(arguments: argparse.Namespace) -> RateLimit:
-    rate = RateLimit(reset_notation=arguments.reset_notation, retry_after=arguments.retry_after, query_requests=arguments.query_rate_limit)
+    rate, _ = LIMITS[arguments.limits]
+    rate = replace(
+        rate, reset_notation=arguments.reset_notation, retry_after=arguments.retry_after, query_requests=arguments.query_rate_limit
+    )
     if arguments.rate_limit is None:
         return rate
     requests, window_s = arguments.rate_limit
     return replace(rate, requests=requests, window_s=window_s)
+
+
+def _stream(arguments: argparse.Namespace) -> Stream:
+    _, stream = LIMITS[arguments.limits]
+    requests, window_s = arguments.stream_budget or (stream.requests, stream.window_s)
+    return Stream(
+        refused=arguments.stream_refused,
+        token_ttl_s=arguments.stream_token_ttl or stream.token_ttl_s,
+        requests=requests,
+        window_s=window_s,
+        pool=arguments.stream_pool or stream.pool,
+    )

@@ -15,6 +15,7 @@ Timestamps = Literal["mixed", "all"]
 PageShape = Literal["nested", "flat"]
 ResetNotation = Literal["delta", "epoch_s", "epoch_ms", "date"]
 RetryAfter = Literal["seconds", "date"]
+StreamPool = Literal["own", "events", "token"]
 Undecodable = Literal["infinity", "surrogate", "timestamp_type", "id_type", "id_text", "utf8"]
 UNDECODABLE: tuple[Undecodable, ...] = get_args(Undecodable)
 
@@ -44,6 +45,33 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The stream endpoint: whether a dashboard's client gets a token for it, and what it admits without saying so.
+
+    refused: the status with which tokens are refused, 401, 403 or 404; None gives them out.
+    token_ttl_s: seconds until a token expires; a later one does not end it.
+    requests: the budget of a window of `window_s` seconds, which no header tells; None admits everything.
+    pool: what counts as one budget: `own` (all requests to it), `token` (those with one token), or `events`: it has none of its own, its
+        requests count in the limit of `/events`.
+    """
+
+    refused: int | None = None
+    token_ttl_s: float = 300.0
+    requests: int | None = None
+    window_s: float = 300.0
+    pool: StreamPool = "own"
+
+    def __post_init__(self) -> None:
+        if self.refused not in {None, 401, 403, 404}:
+            raise Misconfigured("stream tokens are refused with 401, 403 or 404")
+        if self.token_ttl_s <= 0 or self.window_s <= 0 or (self.requests is not None and self.requests < 1):
+            raise Misconfigured("a stream's tokens and windows last longer than 0 seconds, its budget is at least 1 request")
+        _one_of("pool", self.pool, get_args(StreamPool))
+        if self.pool == "events" and self.requests is not None:
+            raise Misconfigured("a stream in the pool of /events has no budget of its own")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSyncSettings:
     """One simulated API: its data, its answers, its pace and its troubles. The same settings give the same data everywhere.
 
@@ -65,6 +93,8 @@ class DataSyncSettings:
         omit_cursor: share of pages that say there is more and give no cursor.
         cursor_ttl_s: seconds until a cursor expires.
         rate_limit: how many requests are admitted.
+        stream: the stream endpoint.
+        submissions: how often ids may be submitted, failed attempts included, and how many of the first are answered with 500.
         latency_s: seconds every list answer takes, and `latency_per_inflight_s` for each list request in flight, itself included.
         faults: what goes wrong.
 
@@ -92,6 +122,9 @@ class DataSyncSettings:
     omit_cursor: float = 0.0
     cursor_ttl_s: float = 116.0
     rate_limit: RateLimit = field(default_factory=RateLimit)
+    stream: Stream = field(default_factory=Stream)
+    submissions: int = 5
+    submissions_failing: int = 0
     latency_s: float = 0.0
     latency_per_inflight_s: float = 0.0
     faults: FaultProfile = field(default_factory=FaultProfile)
@@ -105,6 +138,7 @@ class DataSyncSettings:
     def __post_init__(self) -> None:
         _at_least(1, events=self.events, cursor_ttl_s=self.cursor_ttl_s, shrink_by=self.shrink_by)
         _at_least(0, seed=self.seed, tie_burst=self.tie_burst, skew=self.skew, live_per_s=self.live_per_s)
+        _at_least(0, submissions=self.submissions, submissions_failing=self.submissions_failing)
         _at_least(0, live_limit=self.live_limit, latency_s=self.latency_s, latency_per_inflight_s=self.latency_per_inflight_s)
         _at_least(0, cache_bytes=self.cache_bytes, shrink_after_requests=self.shrink_after_requests or 0)
         _share(ties=self.ties, undecodable=self.undecodable, omit_cursor=self.omit_cursor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.simulate.keys import draw_uuids
-from penstock.simulate.timestamps import EVERY, OBSERVED, fixed, wire
+from penstock.simulate.timestamps import fixed, wire
 from penstock.simulate.undecodable import SPOIL
 
 if TYPE_CHECKING:
     from penstock.simulate.keys import Ids
     from penstock.simulate.settings import DataSyncSettings
-    from penstock.simulate.timestamps import Millis
+    from penstock.simulate.timestamps import Millis, Notation
 
 Words = npt.NDArray[np.uint64]
 
@@ -52,26 +53,57 @@ class Text:
         return self.buffer[self.offsets[first] + 1 : self.offsets[last]] if last > first else self.buffer[:0]
 
 
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """One entry for each session; uuids in their lower-case notation."""
+
+    names: pa.BinaryArray
+    users: pa.BinaryArray
+    devices: pa.BinaryArray
+    browsers: pa.BinaryArray
+
+    @classmethod
+    def drawn(cls, settings: DataSyncSettings) -> Sessions:
+        """The sessions of a dataset."""
+        rng = np.random.default_rng([settings.seed, 2])
+        count = max(1, settings.events // EVENTS_PER_SESSION)
+        users = draw_uuids(rng, max(1, count // SESSIONS_PER_USER))
+        return cls(
+            fixed(hexadecimal(draw_uuids(rng, count))),
+            fixed(hexadecimal(users[np.arange(count) % len(users)])),
+            pa.array([name.encode() for name in DEVICES]).take(pa.array(rng.integers(0, len(DEVICES), count))),
+            pa.array([name.encode() for name in BROWSERS]).take(pa.array(rng.integers(0, len(BROWSERS), count))),
+        )
+
+    def around(self) -> tuple[pa.BinaryArray, pa.BinaryArray]:
+        """What stands between an event's id and its type, and after its timestamp."""
+        join = pc.binary_join_element_wise
+        heads = join(b'","sessionId":"', self.names, b'","userId":"', self.users, b'","type":"', b"")
+        kinds = join(b'","deviceType":"', self.devices, b'","browser":"', self.browsers, b'"}}', b"")
+        return heads, join(b',"session":{"id":"', self.names, kinds, b"")
+
+
 class Wording:
     """Writes events out of their keys."""
 
-    def __init__(self, settings: DataSyncSettings) -> None:
+    def __init__(self, settings: DataSyncSettings, notations: Sequence[Notation]) -> None:
         self._salt = np.uint64(settings.seed * 2 + 1)
-        self._notations = OBSERVED if settings.timestamps == "mixed" else EVERY
+        self._notations = notations
         self._spoils = [SPOIL[kind] for kind in settings.undecodable_kinds]
         self._spoiled_below = np.uint64(round(settings.undecodable * 2**32))
         self._types = pa.array([f'{name}","name":"event_'.encode() for name in TYPES])
         self._pages = pa.array([f'","properties":{{"page":"{page}"}},"timestamp":'.encode() for page in PAGES])
-        self._heads, self._tails = _sessions(settings)
+        self.sessions = Sessions.drawn(settings)
+        self._heads, self._tails = self.sessions.around()
 
     def write(self, ids: Ids, ts: Millis) -> Text:
         """The events of `ids` uint8[n, 16] at `ts` int64[n] epoch ms."""
         first, second, _ = draws = self._draws(ids)
-        session = pa.array(((first & 0xFFFFFFFF) * np.uint64(len(self._heads))) >> 32)
+        session = pa.array(self._session(first))
         events = pc.binary_join_element_wise(
             fixed(_beginnings(ids)),
             self._heads.take(session),
-            self._types.take(pa.array(_type_table()[(first >> 32) & 0xFFFF])),
+            self._types.take(pa.array(_type(first))),
             fixed(_names(second & 0xFFFFFFFF)),
             self._pages.take(pa.array((first >> 48) % len(PAGES))),
             wire(ts, ((second >> 32) % len(self._notations)).astype(np.uint8), self._notations),
@@ -83,6 +115,16 @@ class Wording:
     def undecodable(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Which of these events are written so that a strict reader has to refuse them."""
         return (self._draws(ids)[2] & 0xFFFFFFFF) < self._spoiled_below
+
+    def volumes(self, ids: Ids) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """How many of these events belong to each session, and to each of `TYPES`."""
+        first, _, _ = self._draws(ids)
+        sessions = np.bincount(self._session(first), minlength=len(self.sessions.names))
+        return sessions, np.bincount(_type(first), minlength=len(TYPES))
+
+    def _session(self, first: Words) -> npt.NDArray[np.int64]:
+        """Index into the sessions."""
+        return (((first & 0xFFFFFFFF) * np.uint64(len(self._heads))) >> np.uint64(32)).astype(np.int64)
 
     def _draws(self, ids: Ids) -> tuple[Words, Words, Words]:
         words = ids.view(np.uint64)
@@ -110,18 +152,10 @@ def hexadecimal(ids: Ids) -> npt.NDArray[np.uint8]:
     return cells
 
 
-def _sessions(settings: DataSyncSettings) -> tuple[pa.BinaryArray, pa.BinaryArray]:
-    """What stands between an event's id and its type, and after its timestamp, for each session."""
-    rng = np.random.default_rng([settings.seed, 2])
-    count = max(1, settings.events // EVENTS_PER_SESSION)
-    users = draw_uuids(rng, max(1, count // SESSIONS_PER_USER))
-    session = fixed(hexadecimal(draw_uuids(rng, count)))
-    user = fixed(hexadecimal(users[np.arange(count) % len(users)]))
-    device = pa.array([name.encode() for name in DEVICES]).take(pa.array(rng.integers(0, len(DEVICES), count)))
-    browser = pa.array([name.encode() for name in BROWSERS]).take(pa.array(rng.integers(0, len(BROWSERS), count)))
-    join = pc.binary_join_element_wise
-    heads = join(b'","sessionId":"', session, b'","userId":"', user, b'","type":"', b"")
-    return heads, join(b',"session":{"id":"', session, b'","deviceType":"', device, b'","browser":"', browser, b'"}}', b"")
+def _type(first: Words) -> npt.NDArray[np.uint8]:
+    """Index into `TYPES`."""
+    kinds: npt.NDArray[np.uint8] = _type_table()[(first >> np.uint64(32)) & np.uint64(0xFFFF)]
+    return kinds
 
 
 def _beginnings(ids: Ids) -> npt.NDArray[np.uint8]:

@@ -78,11 +78,24 @@ class Client:
 
     async def get(self, path: str = EVENTS, *, key: str | None = "", headers: Mapping[str, str] | None = None, **query: object) -> Reply:
         """Ask once; a `key` of None sends none."""
+        return await self.ask("GET", path, key=key, headers=headers, query=query)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        key: str | None = "",
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> Reply:
+        """The same with any method and a body."""
         sent = {"Accept-Encoding": "gzip", **(headers or {})}
         if key is not None:
             sent["X-API-Key"] = key or self.server.api_key
-        params = {name: str(value) for name, value in query.items()}
-        async with self.session.get(self.server.url + path, params=params, headers=sent) as response:
+        params = {name: str(value) for name, value in (query or {}).items()}
+        async with self.session.request(method, self.server.url + path, params=params, headers=sent, data=body) as response:
             return Reply(response.status, response.headers, await response.read())
 
     async def walk(self, limit: int) -> list[str]:

@@ -293,6 +293,9 @@ async def test_audit() -> None:
         "rows_served": 50,
         "rows_seen": 30,
         "served_twice": 20,
+        "paths": {"/api/v1/events": 3},
         "statuses": {"200": 2, "400": 1},
         "faults": {},
+        "stream_tokens": 0,
+        "submissions": 0,
     }

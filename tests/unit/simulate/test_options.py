@@ -11,7 +11,8 @@ import pytest
 
 from penstock.simulate.faults import PROFILES
 from penstock.simulate.options import add_arguments, settings_from
-from penstock.simulate.settings import DataSyncSettings, RateLimit
+from penstock.simulate.profiles import LIMITS
+from penstock.simulate.settings import DataSyncSettings, RateLimit, Stream
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -35,7 +36,8 @@ def test_everything() -> None:
         "--events 9 --seed 8 --days 7 --ties 0.6 --tie-burst 5 --skew 0.4 --tie-rule asc --timestamps all --undecodable 0.3 "
         "--undecodable-kind utf8 --undecodable-kind id_type --api-key secret --page-shape flat --omit-cursor 0.2 --cursor-ttl 10 "
         "--rate-limit 10/60 --query-rate-limit 5 --reset-notation date --retry-after date --latency 0.1 --latency-per-inflight 0.2 "
-        "--faults rough --max-faults-in-a-row 1 --live 3 --live-limit 4 --shrink-after 6 --shrink-by 2 --cache-mb 1 --warm"
+        "--faults rough --max-faults-in-a-row 1 --live 3 --live-limit 4 --shrink-after 6 --shrink-by 2 --cache-mb 1 --warm "
+        "--stream-refused 401 --stream-token-ttl 30 --stream-budget 7/8 --stream-pool token --submissions 2 --submissions-failing 1"
     )
 
     settings = settings_from(parsed(*words.split()))
@@ -65,7 +67,21 @@ def test_everything() -> None:
         shrink_by=2,
         cache_bytes=1024 * 1024,
         warm=True,
+        stream=Stream(refused=401, token_ttl_s=30, requests=7, window_s=8, pool="token"),
+        submissions=2,
+        submissions_failing=1,
     )
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits(name: str) -> None:
+    """Limits that clients reported go by a name; each can be overridden, the published latency is one word."""
+    named = settings_from(parsed("--limits", name, "--published-latency"))
+    changed = settings_from(parsed("--limits", name, "--rate-limit", "3/4"))
+
+    assert (named.rate_limit, named.stream) == LIMITS[name]
+    assert (named.latency_s, named.latency_per_inflight_s) == (5, 0.95)
+    assert (changed.rate_limit, changed.stream) == (RateLimit(requests=3, window_s=4), LIMITS[name][1])
 
 
 def test_bad_rate(capsys: pytest.CaptureFixture[str]) -> None:
