@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, cast
 
 import aiohttp
 import pytest
 
 from penstock.extract.api import Address, EventsApi
-from penstock.extract.events import SCHEMA
+from penstock.extract.cursor import Cursor
+from penstock.extract.events import Page
 from penstock.extract.source import EventSource
 from penstock.model.metrics import Counters
-from penstock.ports.flow import Batch
-from penstock.ports.source import Partition, Plan, Progress, Source
+from penstock.ports.source import Source
 from penstock.simulate.datasync import DataSyncSettings, Server, running
 from penstock.simulate.settings import TieRule
 from penstock.stores.http.client import Client
 from penstock.testing.sources import SourceSuite
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-DATA = DataSyncSettings(events=24, seed=4, days=0.001, ties=0.6, tie_burst=9, undecodable=0.1)
+DATA = DataSyncSettings(events=44, seed=4, days=0.001, ties=0.6, tie_burst=9, undecodable=0.1)
 
 
 @contextmanager
@@ -53,37 +50,26 @@ def served(settings: DataSyncSettings) -> Iterator[Address]:
 
 @dataclass
 class Connecting:
-    """The source, which connects for each plan and each reading."""
+    """The source, with an API that connects for each request: each of the suite's draws has its own event loop."""
 
     address: Address
 
     @property
-    def splitting(self) -> None:
-        """Not yet."""
+    def counters(self) -> Counters:
+        """Nobody looks at them."""
+        return Counters.zero()
 
-    @property
-    def schema(self) -> pa.Schema:
-        """Columns of events."""
-        return SCHEMA
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[EventSource]:
-        """A connection for each request: on one that is kept, small answers may wait for an acknowledgement."""
-        connector, headers = aiohttp.TCPConnector(force_close=True), {"X-API-Key": self.address.key, "Accept-Encoding": "gzip"}
+    async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
+        """On a connection of its own: on one that is kept, small answers may wait for an acknowledgement."""
+        connector = aiohttp.TCPConnector(force_close=True)
+        headers = {"X-API-Key": self.address.key, "Accept-Encoding": "gzip"}
         async with aiohttp.ClientSession(headers=headers, auto_decompress=False, connector=connector) as session:
-            client = Client(self.address.events.origin(), session, Counters.zero())
-            yield EventSource(EventsApi(self.address, client), "epoch", partitions=2, page_limit=4)
+            return await EventsApi(self.address, Client(self.address.events.origin(), session, Counters.zero())).page(cursor, limit)
 
-    async def plan(self, done: Progress) -> Plan:
-        """As the source does."""
-        async with self._connected() as source:
-            return await source.plan(done)
-
-    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
-        """As the source does."""
-        async with self._connected() as source, aclosing(source.read(partition)) as batches:
-            async for batch in batches:
-                yield batch
+    def has_room(self, workers: int, requests: float) -> bool:
+        """Always."""
+        del workers, requests
+        return True
 
 
 class EventSourceSuite(SourceSuite):
@@ -101,7 +87,7 @@ class EventSourceSuite(SourceSuite):
 
     def make(self) -> Source:
         """Connected anew for everything."""
-        return Connecting(self.address)
+        return EventSource(cast("EventsApi", Connecting(self.address)), "epoch", partitions=2, page_limit=4)
 
 
 class TestFallingIds(EventSourceSuite):

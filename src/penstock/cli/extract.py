@@ -12,7 +12,8 @@ from pathlib import Path
 FLAGS = {
     "api_base_url": ("URL", "the API: its host, or the same ending in /api/v1"),
     "database_url": ("URL", "the PostgreSQL to write to (default: an embedded one); with a password in it, better in the environment"),
-    "partition_count": ("N", "workers, each with its own part of the time (default: 8)"),
+    "partition_count": ("N", "parts of the time to begin with, and requests at once (default: 8)"),
+    "max_workers": ("N", "parts that are read at once, at the most, as workers share them out (default: 40)"),
     "batch_size": ("N", "events per request, at most 5000 (default: 5000)"),
     "pg_sync_commit": ("off|on", "whether each commit waits for the disk; the proof always does (default: off)"),
     "max_refused_percent": ("P", "share of events that may be refused before the run fails (default: 1)"),
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument("--fixed", action="store_const", const="true", help="read PARTITION_COUNT parts at once, and share nothing out")
     parser.add_argument("--simulate", action="store_true", help="put the simulated API's events into DATABASE_URL")
     parser.add_argument("--simulator", metavar="OPTIONS", default="", help="options of `penstock simulate datasync`, in one argument")
     parser.add_argument("--env-file", type=Path, default=Path(".env"), metavar="FILE", help="file with settings (default: .env)")

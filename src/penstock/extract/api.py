@@ -13,6 +13,7 @@ from penstock.extract.cursor import LIFETIME_MS, Cursor
 from penstock.extract.events import Page, page
 from penstock.model.errors import Fatal, Misconfigured
 from penstock.model.metrics import Counters
+from penstock.reliability.climb import UNBOUNDED, Climb, ClimbSettings
 from penstock.stores.http.client import Answer, Client, Request, Stale
 from penstock.stores.http.lane import Lane
 
@@ -80,17 +81,23 @@ class EventsApi:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, address: Address, counters: Counters, connections: int) -> AsyncIterator[EventsApi]:
-        """Keep-alive connections to the API."""
+    async def connected(
+        cls, address: Address, counters: Counters, connections: int, in_flight: ClimbSettings = UNBOUNDED
+    ) -> AsyncIterator[EventsApi]:
+        """Keep-alive connections to the API, and as many requests at once as do any good."""
         headers = {"X-API-Key": address.key}
         async with Client.connected(address.events.origin(), counters, connections, headers, "API_BASE_URL") as client:
             client.secrets.update({address.key} - {""})
-            yield cls(address, client)
+            yield cls(address, client, Lane(climb=Climb(in_flight)))
 
     @property
     def counters(self) -> Counters:
         """What is counted of every request."""
         return self.client.counters
+
+    def has_room(self, workers: int, requests: float) -> bool:
+        """Whether another worker beside so many would get through, who together have so many requests left to send."""
+        return self.lane.has_room(workers, requests)
 
     async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
         """The page after `cursor`, or the newest one; None where the API says that it has nothing there (418).

@@ -40,8 +40,8 @@ async def extract(settings: ExtractSettings, address: Address, dial: Dial, telem
     connections = Connections(dial, this_process())
     proofs: list[Proof] = []
     try:
-        async with EventsApi.connected(address, telemetry.counters, settings.partition_count + 1) as api:
-            source = EventSource(api, pipeline.source, settings.partition_count, settings.batch_size)
+        async with EventsApi.connected(address, telemetry.counters, settings.workers + 1, settings.in_flight) as api:
+            source = EventSource(api, pipeline.source, settings.partition_count, settings.batch_size, stealing=not settings.fixed)
             census = Census(connections, settings.table, KEY, TIME)
 
             async def conclude(done: Progress) -> Outcome:
@@ -58,7 +58,7 @@ async def extract(settings: ExtractSettings, address: Address, dial: Dial, telem
 
 def _engine(settings: ExtractSettings, lease: LeaseSettings) -> EngineSettings:
     return EngineSettings(
-        workers=settings.partition_count,
+        workers=settings.workers,
         stall_s=settings.stall_minutes * 60,
         lease=lease,
         refusals=RefusalLimit(percent=settings.max_refused_percent),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Gt, Le
 
 from penstock.model.errors import Misconfigured
+from penstock.reliability.climb import ClimbSettings
 
 OURS = {"variable": "PENSTOCK_{}"}
 """Settings that 004 does not name carry our name in the environment, where a PORT or a TABLE may mean something else."""
@@ -42,13 +43,26 @@ class ExtractSettings:
     database_url: str | None = field(default=None, repr=False)
     partition_count: Annotated[int, Ge(1), Le(1_000)] = 8
     batch_size: Annotated[int, Ge(1), Le(5_000)] = 5_000
+    max_workers: Annotated[int, Ge(1), Le(1_000)] = 40
     pg_sync_commit: Literal["off", "on"] = "off"
     max_refused_percent: Annotated[float, Ge(0), Le(100)] = field(default=1.0, metadata=OURS)
+    fixed: bool = field(default=False, metadata=OURS)
     table: str = field(default="ingested_events", metadata=OURS)
     events: Annotated[int, Ge(1)] = field(default=3_000_000, metadata=OURS)
     port: Annotated[int, Ge(0), Le(65_535)] = field(default=8_080, metadata=OURS)
     stall_minutes: Annotated[float, Gt(0)] = field(default=15.0, metadata=OURS)
     lease_seconds: Annotated[float, Gt(0)] = field(default=30.0, metadata=OURS)
+
+    @property
+    def workers(self) -> int:
+        """How many read at once, at the most."""
+        return self.partition_count if self.fixed else self.max_workers
+
+    @property
+    def in_flight(self) -> ClimbSettings:
+        """How many requests at once: where that begins, and how far it may go."""
+        start = min(self.partition_count, self.workers)
+        return ClimbSettings.pinned(start) if self.fixed else ClimbSettings(start=start, most=self.max_workers)
 
     @property
     def real_api(self) -> bool:

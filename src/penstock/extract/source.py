@@ -8,7 +8,7 @@ nor the server's order among them can lose or double one.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,7 @@ from penstock.extract.cursor import LAST_ID
 from penstock.extract.events import SCHEMA, Page
 from penstock.extract.keys import OLDEST, Frontier
 from penstock.extract.probe import find_range
+from penstock.extract.shares import Shares
 from penstock.model.coverage import Position, Span, missing
 from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch, Refusal
@@ -52,13 +53,15 @@ class EventSource:
     epoch: str
     partitions: int = 8
     page_limit: int = 5_000
+    stealing: bool = True
     total: int | None = None
     latest_total: int | None = None
+    _shares: Shares = field(default_factory=Shares, init=False, repr=False)
 
     @property
     def splitting(self) -> Splittable | None:
-        """Not yet."""
-        return None
+        """Itself, where `stealing` is allowed."""
+        return self if self.stealing else None
 
     @property
     def schema(self) -> pa.Schema:
@@ -71,7 +74,9 @@ class EventSource:
         self.total = scope.rows
         cuts = [Frontier(ts).position(self.epoch) for ts in _seams(scope, self.partitions)]
         spans = [piece for span in missing(done.coverage, scope.span) for piece in _cut(span, cuts)]
-        return Plan(scope, tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans)))
+        partitions = tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans))
+        self._shares = Shares.of(scope, partitions)
+        return Plan(scope, partitions)
 
     async def _freeze(self) -> Scope:
         found = await find_range(self.look)
@@ -82,13 +87,17 @@ class EventSource:
         return Scope(span, found.total, facts)
 
     async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
-        """A batch for each page, the last one cut at the partition's end."""
-        start, end = Frontier.of(partition.start), Frontier.of(partition.end)
-        beyond = await self.look(end, 1) if end.id else None
-        place, after = start, partition.start
-        while after != partition.end:
-            page = await self.page_after(place, self.page_limit)
-            part = None if page is None else await self._share(page, place, start.ts, end, beyond)
+        """A batch for each page, the last one cut at the partition's end as it is by then."""
+        start, after = Frontier.of(partition.start), partition.start
+        reading, ahead = self._shares.begin(partition)
+        beyond = await self.look(reading.end, 1) if reading.end.id else None
+        place = start
+        while after != reading.end.position(self.epoch):
+            place, page = ahead or (place, await self.page_after(place, self.page_limit))
+            ahead, end = None, reading.claim(place, page)
+            part = None if page is None else await self._share(page, place, start.ts, end, beyond if end.id else None)
+            if page is not None and part is not None and part.ended:
+                self._shares.keep(end.position(self.epoch), (place, page))
             place = end if page is None or part is None or part.ended else stretch.following(page)
             if place.ts > start.ts:
                 continue
@@ -98,6 +107,11 @@ class EventSource:
             yield batch
             del batch
             after = upto
+
+    def split(self, running: Sequence[Partition]) -> Partition | None:
+        """Half of the longest partition, where enough of it is left and more requests at once may help."""
+        pages = self._shares.left(running) / self.page_limit
+        return self._shares.split(running, self.page_limit) if self.api.has_room(len(running), pages) else None
 
     async def look(self, place: Frontier | None, limit: int) -> Page | None:
         """The page after `place`, or the newest one, asked for a second time when it does not follow.

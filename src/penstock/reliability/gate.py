@@ -92,6 +92,7 @@ class Gate:
         self._ramp = math.inf
         self._pause_s = self._settings.first_pause_s
         self._closed_until = -math.inf
+        self._refused_at = -math.inf
 
     @property
     def in_flight(self) -> int:
@@ -101,7 +102,7 @@ class Gate:
     def ask(self, now: float) -> Permit | Wait:
         """A permit, or how long to wait before asking again."""
         if self._remaining is not None:
-            left = self._remaining - self._unsure - len(self._in_flight)
+            left = self._left()
             if now >= self._reset_at:
                 self._turn_over(left)
             elif left <= 0:
@@ -111,6 +112,13 @@ class Gate:
         self._started += 1
         self._in_flight.add(self._started)
         return Permit(self._started, self._finished)
+
+    def binds(self, now: float, requests: float) -> bool:
+        """Whether so many more requests meet its limit: something was refused not long ago, or fewer are left of the window."""
+        if now < self._refused_at + self._settings.window_s:
+            return True
+        known = self._remaining is not None and now < self._reset_at
+        return known and self._left() < requests
 
     def finish(self, permit: Permit, now: float, verdict: Verdict, facts: RateFacts = _NOTHING_STATED) -> None:
         """Give a permit back, with what the answer stated.
@@ -126,6 +134,10 @@ class Gate:
         if verdict is Verdict.SERVED and permit.number >= self._closing_from:
             self._ramp += 1
             self._pause_s = max(self._settings.first_pause_s, self._pause_s / 2)
+
+    def _left(self) -> int:
+        """How many requests the window allows still, all of them being counted that may not have been yet."""
+        return (self._remaining or 0) - self._unsure - len(self._in_flight)
 
     def _crowded(self) -> bool:
         """Whether one more would be too many as long as nobody has answered; never where it would be alone."""
@@ -166,6 +178,7 @@ class Gate:
     def _close(self, permit: Permit, now: float, facts: RateFacts) -> None:
         stated_s = facts.reset_s if facts.retry_after_s is None else facts.retry_after_s
         first_news = permit.number >= self._closing_from
+        self._refused_at = now
         if stated_s is None and not first_news:
             return
         pause_s = 0.0 if stated_s is None else stated_s + self._settings.slack_s

@@ -14,7 +14,7 @@ import pytest
 
 from penstock.extract import api
 from penstock.simulate.datasync import Clock
-from penstock.stores.http import client, lane
+from penstock.stores.http import client
 
 GRACE_S = 0.002
 EPOCH_S = 1_800_000_000.0
@@ -56,6 +56,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def now() -> float:
         return EPOCH_S + loop.time() - began
 
-    for module in (api, client, lane):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time, time=now, time_ns=lambda: int(now() * 1e9)))
+    for module in (api, client):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=now, time_ns=lambda: int(now() * 1e9)))
     return Clock(now=now, sleep=asyncio.sleep)

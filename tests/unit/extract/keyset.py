@@ -65,6 +65,11 @@ class Keyset:
         """As what it stands in for."""
         return cast("EventsApi", self)
 
+    def has_room(self, workers: int, requests: float) -> bool:
+        """Always."""
+        del workers, requests
+        return True
+
     async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
         """Everything strictly behind the cursor, newest first, up to `limit`."""
         self.asked.append((cursor, limit))

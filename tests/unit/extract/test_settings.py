@@ -7,6 +7,7 @@ import pytest
 from penstock.engine import configuration
 from penstock.extract.settings import ExtractSettings, IncompleteApi, InventedIntoReal, TwoSources, identity
 from penstock.model.errors import Misconfigured
+from penstock.reliability.climb import ClimbSettings
 
 KEY = "top-secret-0815"
 REAL = ExtractSettings(api_base_url="https://api.example", target_api_key=KEY)
@@ -109,3 +110,16 @@ def test_identity() -> None:
 def test_identity_of_something_odd() -> None:
     """What names no host is its own name."""
     assert identity("odd", KEY).startswith("odd ")
+
+
+@pytest.mark.parametrize(
+    ("given", "workers", "in_flight"),
+    [
+        (ExtractSettings(), 40, ClimbSettings(start=8, most=40)),
+        (ExtractSettings(partition_count=100, max_workers=10), 10, ClimbSettings(start=10, most=10)),
+        (ExtractSettings(partition_count=20, fixed=True), 20, ClimbSettings.pinned(20)),
+    ],
+)
+def test_requests_at_once_climb_unless_they_are_fixed(given: ExtractSettings, workers: int, in_flight: ClimbSettings) -> None:
+    """It begins at PARTITION_COUNT and goes up to MAX_WORKERS; --fixed stays at PARTITION_COUNT."""
+    assert (given.workers, given.in_flight) == (workers, in_flight)

@@ -362,3 +362,25 @@ def test_a_permit_is_given_back_once() -> None:
 
     with pytest.raises(KeyError):
         gate.finish(permit, 0.0, Verdict.SERVED)
+
+
+@pytest.mark.parametrize(("requests", "binds"), [(4.0, False), (5.0, False), (5.5, True)])
+def test_it_binds_where_fewer_requests_are_left_than_are_needed(requests: float, binds: bool) -> None:  # noqa: FBT001 - what is expected
+    """Of what the window states those in flight are taken off, and when it has reset nothing is known against more."""
+    gate = opened(6)
+    go(gate)
+
+    assert gate.binds(1.0, requests) is binds
+    assert gate.binds(50.0 + SLACK_S, requests) is False
+
+
+def test_it_binds_for_a_while_after_a_refusal() -> None:
+    """While it is closed, and within a minute of the last refusal, however short the pause was."""
+    gate, _ = throttled(5.0)
+
+    assert [gate.binds(now, 0.0) for now in (0.0, 5.5, 59.0, 61.0)] == [True, True, True, False]
+
+
+def test_nothing_known_binds_nobody() -> None:
+    """A server that states nothing and refuses nothing is no reason to hold back."""
+    assert Gate().binds(0.0, 1e9) is False

@@ -96,7 +96,7 @@ class Client:
     setting: str = "the address"
     secrets: set[str] = field(default_factory=set, repr=False)
     retries: RetrySettings = field(default_factory=RetrySettings)
-    _budget: RetryBudget = field(default_factory=lambda: RetryBudget(time.monotonic()))
+    _budget: RetryBudget = field(default_factory=lambda: RetryBudget(asyncio.get_running_loop().time()))
     _answered: bool = False
 
     @classmethod
@@ -143,7 +143,7 @@ class Client:
 
     async def _again(self, retry: Retry, reason: str, retry_after_s: float | None) -> None:
         """Wait for the next attempt, or give up."""
-        answer = retry.on_failure(time.monotonic(), random.random, retry_after_s)
+        answer = retry.on_failure(asyncio.get_running_loop().time(), random.random, retry_after_s)
         if isinstance(answer, GiveUp):
             detail = f"{self.origin}: {reason}; {answer.reason}"
             if self._answered:
@@ -154,7 +154,7 @@ class Client:
 
     async def _attempt(self, lane: Lane, make: Callable[[], Awaitable[Request]]) -> Answer:
         """The answer to one request that reached the server and was not put off."""
-        permit, verdict, facts = await lane.permit(), Verdict.FAILED, RateFacts()
+        permit, verdict, facts, served_bytes = await lane.permit(), Verdict.FAILED, RateFacts(), 0
         try:
             request = await make()
             self.counters.add("requests_total")
@@ -164,13 +164,14 @@ class Client:
                 facts = parse_rate_headers(response.headers, time.time())
                 verdict = _verdict(response.status, facts)
                 answer = Answer(response.status, response.headers, await received(response), facts)
+                served_bytes = len(answer.body) if answer.status < 300 else 0
         except aiohttp.ClientConnectorCertificateError as error:
             raise Untrusted(str(error), hint=f"Check the host name of {self.setting}, and the machine's clock.") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             verdict = Verdict.THROTTLED if verdict is Verdict.THROTTLED else Verdict.FAILED
             raise Failed(str(error) or type(error).__name__) from error
         finally:
-            lane.finish(permit, verdict, facts)
+            lane.finish(permit, verdict, facts, served_bytes)
         return self._received(answer)
 
     def _received(self, answer: Answer) -> Answer:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 
+from penstock.reliability.climb import UNBOUNDED, Climb
 from penstock.reliability.gate import Gate, Permit, Verdict, Wait
 from penstock.reliability.headers import RateFacts
 
 
 @dataclass(slots=True)
 class Lane:
-    """One for each credential and pool of limits; any number of workers pass it."""
+    """One for each credential and pool of limits; any number of workers pass it.
+
+    The gate knows what the server allows, the climb how many requests at once do any good. Time is the event loop's.
+    """
 
     gate: Gate = field(default_factory=Gate)
+    climb: Climb = field(default_factory=lambda: Climb(UNBOUNDED))
     _line: asyncio.Lock = field(default_factory=asyncio.Lock)
     _returned: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def permit(self) -> Permit:
         """Wait in line; only the first asks the gate."""
         async with self._line:
-            while isinstance(answer := self.gate.ask(time.monotonic()), Wait):
+            while isinstance(answer := self._ask(), Wait):
                 self._returned.clear()
                 try:
                     await asyncio.wait_for(self._returned.wait(), answer.seconds)
@@ -29,7 +33,26 @@ class Lane:
                     continue
             return answer
 
-    def finish(self, permit: Permit, verdict: Verdict, facts: RateFacts) -> None:
+    def finish(self, permit: Permit, verdict: Verdict, facts: RateFacts, served_bytes: int = 0) -> None:
         """Give a permit back, whatever became of the request."""
-        self.gate.finish(permit, time.monotonic(), verdict, facts)
+        self.gate.finish(permit, _now(), verdict, facts)
+        if verdict is Verdict.THROTTLED:
+            self.climb.refuse(permit.number)
+        self.climb.finish(permit.number, _now(), served_bytes)
         self._returned.set()
+
+    def has_room(self, workers: int, requests: float) -> bool:
+        """Whether another worker beside so many would get through, who together have so many requests left to send."""
+        return workers < self.climb.limit and not self.gate.binds(_now(), requests)
+
+    def _ask(self) -> Permit | Wait:
+        if not self.climb.has_room:
+            return Wait(None)
+        answer = self.gate.ask(_now())
+        if isinstance(answer, Permit):
+            self.climb.start(answer.number, _now())
+        return answer
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
