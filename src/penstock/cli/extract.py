@@ -44,10 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run it in the foreground."""
     from penstock.cli import foreground  # noqa: PLC0415 - heavy
+    from penstock.cli.extraction import ExtractionWork  # noqa: PLC0415
     from penstock.engine import configuration  # noqa: PLC0415
     from penstock.extract.settings import ExtractSettings  # noqa: PLC0415
 
     given = configuration.gather(ExtractSettings, vars(arguments), env_file=arguments.env_file)
     settings = configuration.settings(ExtractSettings, given)
     settings.check(simulate=arguments.simulate)
-    return foreground.extract(settings, arguments)
+    view = foreground.View(arguments.progress, settings.port, arguments.json)
+    return foreground.run(ExtractionWork(settings, arguments.simulator), view)

@@ -1,28 +1,52 @@
-"""One extraction in the foreground: its children, its display, its health endpoints, its signals, its last words."""
+"""One task in the foreground: its display, its health endpoints, its signals, its last words."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import signal
 from contextlib import AsyncExitStack
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from penstock.cli import EXIT_BY_SIGNAL, answer, tell
-from penstock.cli.children import database, simulated_api
-from penstock.cli.progress import showing
-from penstock.cli.report import Report, result
+from penstock.cli.progress import Mode, showing
 from penstock.console.server import NotServed, serving
 from penstock.engine.telemetry import Telemetry
-from penstock.extract import job
-from penstock.extract.api import Address
-from penstock.extract.job import Extraction
-from penstock.extract.settings import ExtractSettings
 from penstock.model.errors import EXIT_FAILED, PenstockError
 from penstock.ports.checkpoints import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a run is watched: the way of its display, the port of its pages, and whether it ends with one JSON object."""
+
+    progress: Mode
+    port: int
+    json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """How a run ended, for the history, for people and for programs."""
+
+    outcome: Outcome
+    text: str
+    result: dict[str, object]
+
+
+class Work(Protocol):
+    """What runs in the foreground."""
+
+    async def perform(self, telemetry: Telemetry, stop: asyncio.Event, children: AsyncExitStack) -> LastWords:
+        """Run to the end, or until `stop`. What is entered in `children` is left after the last words."""
+        ...
+
+    def failed(self, error: PenstockError, telemetry: Telemetry) -> dict[str, object]:
+        """The object of --json after an error."""
+        ...
 
 
 class Signals:
@@ -46,38 +70,33 @@ class Signals:
         tell("stopping, what is read will be stored; once more stops at once")
 
 
-def extract(settings: ExtractSettings, arguments: argparse.Namespace) -> int:
+def run(work: Work, view: View) -> int:
     """Run it; the exit code. With --json there is one object on standard output, also when the run fails."""
     # Arrow's own allocator gives pages back to the kernel and asks for them again with every batch, which costs a tenth of the run.
     pa.set_memory_pool(pa.system_memory_pool())
     telemetry, signals = Telemetry(), Signals()
     try:
-        return asyncio.run(_extract(settings, arguments, telemetry, signals))
+        return asyncio.run(_run(work, view, telemetry, signals))
     except asyncio.CancelledError:
         return EXIT_BY_SIGNAL + (signals.received or signal.SIGINT)
     except PenstockError as error:
-        if arguments.json:
-            answer(json.dumps(result(Extraction(Outcome("failed", str(error)), None), telemetry)) + "\n")
+        if view.json:
+            answer(json.dumps(work.failed(error, telemetry)) + "\n")
         raise
 
 
-async def _extract(settings: ExtractSettings, arguments: argparse.Namespace, telemetry: Telemetry, signals: Signals) -> int:
+async def _run(work: Work, view: View, telemetry: Telemetry, signals: Signals) -> int:
     signals.listen()
     asyncio.get_running_loop().set_exception_handler(_quietly)
-    async with AsyncExitStack() as stack:
-        place = await stack.enter_async_context(database(settings.database_url, telemetry))
-        address = await _address(settings, arguments, stack)
-        pages = await stack.enter_async_context(serving(telemetry, port=settings.port))
+    async with AsyncExitStack() as children:
+        pages = await children.enter_async_context(serving(telemetry, port=view.port))
         tell(str(pages) if isinstance(pages, NotServed) else f"{pages}/health, /ready, /metrics and /status show this run")
-        async with showing(telemetry, arguments.progress):
-            extraction = await job.extract(settings, address, place.dial, telemetry, signals.stop)
-        if arguments.json:
-            answer(json.dumps(result(extraction, telemetry)) + "\n")
-        else:
-            answer(Report(extraction, telemetry, place, settings.table).as_text())
-    if extraction.outcome.state == "cancelled" and signals.received is not None:
+        async with showing(telemetry, view.progress):
+            words = await work.perform(telemetry, signals.stop, children)
+        answer(json.dumps(words.result) + "\n" if view.json else words.text)
+    if words.outcome.state == "cancelled" and signals.received is not None:
         return EXIT_BY_SIGNAL + signals.received
-    return EXIT_FAILED if extraction.outcome.state == "failed" else 0
+    return EXIT_FAILED if words.outcome.state == "failed" else 0
 
 
 def _quietly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -85,9 +104,3 @@ def _quietly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if isinstance(context.get("exception"), ConnectionError) and "never retrieved" in context["message"]:
         return
     loop.default_exception_handler(context)
-
-
-async def _address(settings: ExtractSettings, arguments: argparse.Namespace, stack: AsyncExitStack) -> Address:
-    if settings.real_api:
-        return Address(settings.base_url, settings.target_api_key or "")
-    return await stack.enter_async_context(simulated_api(settings.events, arguments.simulator))

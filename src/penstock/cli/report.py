@@ -27,7 +27,7 @@ class Report:
 
     def as_text(self) -> str:
         """For people."""
-        return "\n".join([*self._proof(), "", *self._speed(), "", *self._place(), ""])
+        return "\n".join([*self._proof(), "", *speed(self.telemetry, "proven"), "", *self._place(), ""])
 
     def _proof(self) -> Iterator[str]:
         proof = self.extraction.proof
@@ -47,23 +47,31 @@ class Report:
                 else "Complete: nothing lost, nothing twice."
             )
 
-    def _speed(self) -> Iterator[str]:
-        status, counters, before = self.telemetry.status(), self.telemetry.counters, self.telemetry.before
-        brought = counters["rows_stored_total"]
-        if brought == 0 and before.received:
-            yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
-        else:
-            resumed = f", on top of {before.stored:,} stored before" if before.received else ""
-            speed = f"{brought:,} rows in {status.seconds:.1f} s, {_per_second(self.telemetry):,.0f} a second"
-            yield f"{speed}{resumed}; proven in {status.proof_seconds:.1f} s."
+    def _place(self) -> Iterator[str]:
+        yield from place(f"the table {self.table} of", self.database.place, f"{self.database.command} 'select count(*) from {self.table}'")
+
+
+def speed(telemetry: Telemetry, proven: str) -> Iterator[str]:
+    """How fast it went, and what it cost; `proven` is what came after the last row."""
+    status, counters, before = telemetry.status(), telemetry.counters, telemetry.before
+    brought = counters["rows_stored_total"]
+    if brought == 0 and before.received:
+        yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
+    else:
+        resumed = f", on top of {before.stored:,} stored before" if before.received else ""
+        rate = f"{brought:,} rows in {status.seconds:.1f} s, {per_second(telemetry):,.0f} a second"
+        yield f"{rate}{resumed}; {proven} in {status.proof_seconds:.1f} s."
+    if counters["requests_total"]:
         throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
         yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
 
-    def _place(self) -> Iterator[str]:
-        yield f"The data is in the table {self.table} of"
-        yield f"  {self.database.place}"
-        yield "To look at it:"
-        yield f"  {self.database.command} 'select count(*) from {self.table}'"
+
+def place(what: str, where: str, command: str) -> Iterator[str]:
+    """Where the data is, and the command that shows it."""
+    yield f"The data is in {what}"
+    yield f"  {where}"
+    yield "To look at it:"
+    yield f"  {command}"
 
 
 def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
@@ -79,7 +87,7 @@ def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
         "complete": proof is not None and proof.complete,
         "seconds": status.seconds,
         "proof_seconds": status.proof_seconds,
-        "events_per_second": _per_second(telemetry),
+        "events_per_second": per_second(telemetry),
         "requests": counters["requests_total"],
         "throttled": counters["responses_throttled_total"],
         "resumed": bool(telemetry.before.received),
@@ -88,7 +96,8 @@ def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
     }
 
 
-def _per_second(telemetry: Telemetry) -> float:
+def per_second(telemetry: Telemetry) -> float:
+    """Rows that this run stored, by the time until its last one was settled."""
     seconds = telemetry.status().seconds
     return round(telemetry.counters["rows_stored_total"] / seconds, 1) if seconds else 0.0
 

@@ -1,0 +1,43 @@
+"""The extraction as a task in the foreground, with the children it starts where no API and no database are named."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from penstock.cli.children import database, simulated_api
+from penstock.cli.foreground import LastWords
+from penstock.cli.report import Report, result
+from penstock.engine.telemetry import Telemetry
+from penstock.extract import job
+from penstock.extract.api import Address
+from penstock.extract.job import Extraction
+from penstock.extract.settings import ExtractSettings
+from penstock.model.errors import PenstockError
+from penstock.ports.checkpoints import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionWork:
+    """An extraction; `simulator` are the options of the simulated API."""
+
+    settings: ExtractSettings
+    simulator: str
+
+    async def perform(self, telemetry: Telemetry, stop: asyncio.Event, children: AsyncExitStack) -> LastWords:
+        """See `Work`."""
+        place = await children.enter_async_context(database(self.settings.database_url, telemetry))
+        address = await self._address(children)
+        extraction = await job.extract(self.settings, address, place.dial, telemetry, stop)
+        text = Report(extraction, telemetry, place, self.settings.table).as_text()
+        return LastWords(extraction.outcome, text, result(extraction, telemetry))
+
+    def failed(self, error: PenstockError, telemetry: Telemetry) -> dict[str, object]:
+        """See `Work`."""
+        return result(Extraction(Outcome("failed", str(error)), None), telemetry)
+
+    async def _address(self, children: AsyncExitStack) -> Address:
+        if self.settings.real_api:
+            return Address(self.settings.base_url, self.settings.target_api_key or "")
+        return await children.enter_async_context(simulated_api(self.settings.events, self.simulator))
