@@ -16,6 +16,7 @@ from penstock.model.redaction import redacted
 
 COMMANDS = {
     "extract": "pull the events of an API into PostgreSQL, and prove that none is missing",
+    "run": "run a pipeline from its file: any source to any sink",
     "dead": "look at records that could not be stored",
     "db": "the embedded PostgreSQL: its address, a shell, start and stop",
     "simulate": "stand-ins for systems that nobody can install",

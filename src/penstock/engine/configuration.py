@@ -57,22 +57,38 @@ def gather(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What does not fit, and the names and indexes that lead to it. Values themselves are not shown: some are secrets."""
+
+    path: tuple[int | str, ...]
+    message: str
+
+
+def checked(kind: type[T], values: Mapping[str, object]) -> T | list[Wrong]:
+    """An instance of the dataclass `kind`, or all that is wrong with the values; text becomes what the field is."""
+    try:
+        return TypeAdapter(kind).validate_python(dict(values), strict=False)
+    except ValidationError as error:
+        return [Wrong(fault["loc"], f"{fault['msg'][0].lower()}{fault['msg'][1:]}") for fault in error.errors()]
+
+
 def settings(kind: type[T], given: Mapping[str, Given]) -> T:
     """An instance of the dataclass `kind`.
 
     Raises:
-        FaultySettings: listing every value that does not fit, with its place. Values themselves are not shown: some are secrets.
+        FaultySettings: listing every value that does not fit, with its place.
     """
-    try:
-        return TypeAdapter(kind).validate_python({name: one.value for name, one in given.items()}, strict=False)
-    except ValidationError as error:
-        raise FaultySettings([_fault(given, fault["loc"], fault["msg"]) for fault in error.errors()]) from None
+    found = checked(kind, {name: one.value for name, one in given.items()})
+    if isinstance(found, list):
+        raise FaultySettings([_fault(given, wrong) for wrong in found])
+    return found
 
 
-def _fault(given: Mapping[str, Given], place: tuple[int | str, ...], message: str) -> str:
-    name = str(place[0]) if place else ""
+def _fault(given: Mapping[str, Given], wrong: Wrong) -> str:
+    name = str(wrong.path[0]) if wrong.path else ""
     where = given[name].place if name in given else f"--{name.replace('_', '-')}"
-    return f"{where}: {message[0].lower()}{message[1:]}"
+    return f"{where}: {wrong.message}"
 
 
 def _read(path: Path) -> Iterator[tuple[str, Given]]:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from penstock.engine.lease import this_process
 from penstock.engine.run import Conclude, EngineSettings, Transfer
 from penstock.engine.telemetry import Telemetry
+from penstock.model.coverage import missing
 from penstock.model.errors import PenstockError, Transient
 from penstock.ports.checkpoints import Outcome, Pipeline, Run
 from penstock.ports.sink import Destination
-from penstock.ports.source import Source
+from penstock.ports.source import Progress, Source
 
 
 @dataclass(slots=True)
 class Task:
-    """One run of a pipeline. `conclude` makes the outcome of a run that carried everything; set `stop` to end it early, drained."""
+    """One run of a pipeline. `conclude` makes the outcome of a run that carried everything; set `stop` to end it early, drained.
+
+    `anew`: where an earlier run has carried everything, its rows are published and its positions forgotten, and this one begins from
+    nothing; where it was interrupted, this one goes on.
+    """
 
     pipeline: Pipeline
     source: Source
@@ -26,6 +31,7 @@ class Task:
     telemetry: Telemetry
     conclude: Conclude
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    anew: bool = False
 
     async def perform(self) -> Outcome:
         """Run to the end.
@@ -45,11 +51,19 @@ class Task:
         return outcome
 
     async def _outcome(self, run: Run) -> Outcome:
-        done = await self.destination.progress(run)
-        self.telemetry.begin(done)
+        self.telemetry.begin(await self._before(run))
         transfer = Transfer(run, self.source, self.destination, self.settings, self.telemetry, self.stop, self.conclude)
         await transfer.carry()
         return transfer.outcome or Outcome("cancelled", "stopped on request; everything read was stored")
+
+    async def _before(self, run: Run) -> Progress:
+        """What earlier runs have stored."""
+        done = await self.destination.progress(run)
+        if not self.anew or done.scope is None or any(missing(done.coverage, done.scope.span)):
+            return done
+        await self.destination.publish(run)
+        await self.destination.forget(run)
+        return Progress()
 
     async def _end(self, run: Run, outcome: Outcome) -> None:
         """Write the history; where the store is gone, the next run finds this one interrupted."""

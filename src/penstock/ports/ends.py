@@ -30,14 +30,16 @@ SchemaPolicy = Literal["evolve", "freeze", "quarantine"]
 class Surroundings:
     """What an end may use of the run it is part of.
 
-    `folder` is where relative paths start: that of the pipeline file. `checkpoints` are for sinks that keep no positions themselves;
-    nothing is made of them before they are used.
+    `pipeline` is its name. `folder` is where relative paths start: that of the pipeline file. `checkpoints` are for sinks that keep no
+    positions themselves; nothing is made of them before they are used. `lease_s` is after how many silent seconds another run may take
+    over, for sinks that keep leases.
     """
 
     pipeline: str
     folder: Path
     checkpoints: Checkpoints
     counters: Counters
+    lease_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class SinkKind:
     `settings` as with a source. `modes` are those it can do. `open` gives the destination: a sink that keeps no positions itself is joined
     with the checkpoints of its surroundings (`penstock.engine.checkpointed`). `look` says in one sentence what is there for such rows, and
     changes nothing; it raises `Misconfigured` where they would not fit, and `Transient` where nobody answers. `place` says where the rows
-    are, without secrets, `show` is a command that shows them.
+    are, without secrets, `show` is a command that shows them. `count` says how many rows a reader finds there now, whoever wrote them, as
+    evidence that does not come from our own counts; None where that cannot be told.
     """
 
     settings: type[Any]
@@ -80,3 +83,4 @@ class SinkKind:
     look: Callable[[Any, Surroundings, Intake, pa.Schema], Awaitable[str]]
     place: Callable[[Any, Surroundings], str]
     show: Callable[[Any, Surroundings], str]
+    count: Callable[[Any, Surroundings, Intake], Awaitable[int]] | None = None

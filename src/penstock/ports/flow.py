@@ -83,7 +83,7 @@ class Block:
         """Row `row` of the block as it was received, or as JSON where the source does not keep that."""
         for batch in self.batches:
             if row < batch.rows.num_rows:
-                return _raw(batch.rows.slice(row, 1))
+                return as_received(batch.rows.slice(row, 1))
             row -= batch.rows.num_rows
         raise IndexError(row)
 
@@ -138,7 +138,8 @@ def counts(block: Block, receipt: Receipt) -> Counts:
     )
 
 
-def _raw(row: pa.RecordBatch) -> bytes:
+def as_received(row: pa.RecordBatch) -> bytes:
+    """The only row of a batch as it was received, or as JSON where the source does not keep that."""
     column = (row.schema.metadata or {}).get(RAW_COLUMN)
     if column is None:
         return json.dumps(row.to_pylist()[0], default=str).encode()

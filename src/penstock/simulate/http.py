@@ -93,9 +93,9 @@ def compact(fields: object) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def json_answer(status: int, fields: object, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(status: int, fields: object) -> Answer:
     """A small JSON answer."""
-    return Answer(status, compact(fields), {"Content-Type": JSON, **(headers or {})})
+    return Answer(status, compact(fields), {"Content-Type": JSON})
 
 
 async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> bool:

@@ -1,0 +1,80 @@
+"""The last words of a pipeline's run: the evidence, the speed, where the data is and the command that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from penstock.cli.report import per_second, place, speed
+from penstock.engine.telemetry import Telemetry
+from penstock.model.redaction import redacted
+from penstock.pipelines.definition import Definition
+from penstock.pipelines.evidence import Evidence
+from penstock.pipelines.job import Ending
+from penstock.ports.ends import Surroundings
+
+
+def text(definition: Definition, around: Surroundings, ending: Ending, telemetry: Telemetry) -> str:
+    """For people."""
+    sink = definition.sink
+    where = place(f"{sink.type}:", redacted(sink.kind.place(sink.settings, around)), sink.kind.show(sink.settings, around))
+    return "\n".join([*_evidence(ending), "", *speed(telemetry, "settled and checked"), "", *where, ""])
+
+
+def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict[str, object]:
+    """The documented object of --json; `seconds` and `rows_per_second` are of this run, counts of the pipeline."""
+    status, total, shown = telemetry.status(), telemetry.total, ending.evidence
+    return {
+        "pipeline": definition.name,
+        "state": ending.outcome.state,
+        "message": redacted(ending.outcome.message),
+        "rows_received": total.received,
+        "rows_stored": total.stored,
+        "duplicates": total.duplicate,
+        "unchanged": total.unchanged,
+        "rejected": total.refused,
+        "filtered": total.filtered,
+        "repeated": total.repeated,
+        "complete": shown is not None and shown.complete,
+        "seconds": status.seconds,
+        "rows_per_second": per_second(telemetry),
+        "resumed": bool(telemetry.before.received),
+        "rows_stored_by_this_run": telemetry.counters["rows_stored_total"],
+        "evidence": None if shown is None else shown.as_json(),
+    }
+
+
+def _evidence(ending: Ending) -> Iterator[str]:
+    shown = ending.evidence
+    if shown is None:
+        yield f"{ending.outcome.message}. Run the same command again: it goes on where it stopped."
+        return
+    yield f"The evidence, with respect to what {redacted(shown.source)} held when the run looked:"
+    yield from _counts(shown)
+    yield f" {shown.stretches} {'stretch' if shown.stretches == 1 else 'stretches'} stored, {shown.gaps} gaps between them."
+    if shown.stated is not None:
+        yield f" The source stated {shown.stated:,} records."
+    if shown.in_sink is not None:
+        yield f" A reader of the sink finds {shown.in_sink:,} rows."
+    yield from (f" DOES NOT HOLD: {fault}" for fault in shown.faults)
+    yield _verdict(shown)
+
+
+def _counts(shown: Evidence) -> Iterator[str]:
+    counts = shown.counts
+    parts = {
+        "stored": counts.stored,
+        "duplicates": counts.duplicate,
+        "unchanged": counts.unchanged,
+        "left out by stages": counts.filtered,
+        "rejected": counts.refused,
+    }
+    told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number or what == "stored")
+    yield f" {counts.received:,} records received: {told}."
+
+
+def _verdict(shown: Evidence) -> str:
+    if not shown.complete:
+        return "Not complete: look at what does not hold before you use the rows."
+    if shown.counts.repeated:
+        return f"Complete: nothing lost; up to {shown.counts.repeated:,} rows may stand there twice, because a write was not answered."
+    return "Complete, with rejected rows." if shown.counts.refused else "Complete: nothing lost, nothing twice."

@@ -1,1 +1,0 @@
-"""Files as sources."""

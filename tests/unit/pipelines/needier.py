@@ -1,0 +1,3 @@
+"""A module that needs a package which nobody brings."""
+
+import nowhere  # type: ignore[import-not-found]  # noqa: F401
