@@ -93,9 +93,9 @@ def compact(fields: object) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def json_answer(status: int, fields: object) -> Answer:
+def json_answer(status: int, fields: object, headers: Mapping[str, str] | None = None) -> Answer:
     """A small JSON answer."""
-    return Answer(status, compact(fields), {"Content-Type": JSON})
+    return Answer(status, compact(fields), {"Content-Type": JSON, **(headers or {})})
 
 
 async def deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> bool:

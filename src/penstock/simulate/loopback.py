@@ -30,9 +30,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 @contextlib.asynccontextmanager
-async def serving(application: ASGIApp, listener: socket.socket) -> AsyncIterator[str]:
-    """Answer at the listener in this event loop, until the block is left; yields the address."""
-    server = _InLoop(_config(application))
+async def serving(application: ASGIApp, listener: socket.socket, *, dated: bool = True) -> AsyncIterator[str]:
+    """Answer at the listener in this event loop, until the block is left; yields the address.
+
+    An application that is not `dated` states the time of its answers itself.
+    """
+    server = _InLoop(_config(application, dated=dated))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.ready.wait()
@@ -121,7 +124,7 @@ class _InLoop(uvicorn.Server):
                 await asyncio.wait_for(self.stopping.wait(), 1)
 
 
-def _config(application: ASGIApp) -> uvicorn.Config:
+def _config(application: ASGIApp, *, dated: bool) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=_Reachable,
@@ -131,6 +134,7 @@ def _config(application: ASGIApp) -> uvicorn.Config:
         log_level="critical",
         access_log=False,
         server_header=False,
+        date_header=dated,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

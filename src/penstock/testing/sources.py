@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
+from typing import Self
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -191,21 +192,22 @@ class SourceSuite:
         source = self.make()
         plan = await source.plan(Progress())
         partition = data.draw(st.sampled_from(plan.partitions))
-        readers = [Reader(source, partition)]
 
-        for _ in range(data.draw(st.integers(1, 12), label="moves")):
-            running = [reader for reader in readers if reader.runs]
-            if not running:
-                break
-            match data.draw(st.sampled_from(["ask", "read", "split"])):
-                case "ask":
-                    await data.draw(st.sampled_from(running)).ask(data.draw(st.integers(0, 5), label="rounds of the loop"))
-                case "read":
-                    await data.draw(st.sampled_from(running)).read()
-                case _:
-                    readers += taken(source, running)
-        for reader in readers:
-            await reader.read_all()
+        async with AsyncExitStack() as open_readers:
+            readers = [await open_readers.enter_async_context(Reader(source, partition))]
+            for _ in range(data.draw(st.integers(1, 12), label="moves")):
+                running = [reader for reader in readers if reader.runs]
+                if not running:
+                    break
+                match data.draw(st.sampled_from(["ask", "read", "split"])):
+                    case "ask":
+                        await data.draw(st.sampled_from(running)).ask(data.draw(st.integers(0, 5), label="rounds of the loop"))
+                    case "read":
+                        await data.draw(st.sampled_from(running)).read()
+                    case _:
+                        readers += [await open_readers.enter_async_context(reader) for reader in taken(source, running)]
+            for reader in readers:
+                await reader.read_all()
 
         in_turn = sorted(readers, key=lambda reader: reader.partition.start.rank)
         assert contents([batch for reader in in_turn for batch in reader.batches]) == contents(await read(self.make(), partition))
@@ -238,6 +240,16 @@ class Reader:
     def __post_init__(self) -> None:
         self._generator: AsyncGenerator[Batch, None] = self.source.read(self.partition)
         self._on_its_way: asyncio.Task[Batch | None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        """Close what is open, also where a draw came to its end in the middle."""
+        if self._on_its_way is not None:
+            self._on_its_way.cancel()
+            await asyncio.wait([self._on_its_way])
+        await self._generator.aclose()
 
     @property
     def at(self) -> Position:

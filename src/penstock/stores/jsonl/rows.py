@@ -1,0 +1,154 @@
+"""Lines of JSON as Arrow columns: a block at a time, and line by line only where one is no row of these columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from penstock.stores.columns import JSON_FITS, conform, infer, is_json, parse, said, widened
+from penstock.stores.columns.texts import UNREADABLE, in_parts
+from penstock.stores.files.text import Bad, Decoded
+
+NOT_AN_OBJECT = "it is no JSON object"
+NOT_UTF8 = "it is not valid UTF-8"
+
+_NULL = msgspec.Raw(b"null")
+_objects = msgspec.json.Decoder(dict[str, Any])
+_raw_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class RowDecoder:
+    """Makes rows with the columns of `schema` out of lines; a line that has others makes its block have them, too.
+
+    `void` are names that are expected to be null; where they are not, they are other columns.
+    """
+
+    schema: pa.Schema
+    void: frozenset[str] = frozenset()
+    _decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_decoder", msgspec.json.Decoder(_struct(self.schema, self.void)))
+
+    def decode(self, block: bytes) -> Decoded:
+        """The rows of a block of whole lines; blank ones are none."""
+        try:
+            return Decoded(self._columns(block, block.count(b"\n")), ())
+        except UNREADABLE:
+            lines = [(number, line) for number, raw in enumerate(block.split(b"\n")) if (line := raw.strip())]
+            return self._in_parts([number for number, _ in lines], [line for _, line in lines])
+
+    def _columns(self, block: bytes, lines: int) -> pa.RecordBatch:
+        """All lines at once; raises one of `UNREADABLE` where not each of them is exactly one object with these columns.
+
+        msgspec takes a line end for a blank. Where every line begins with `{` and ends with `}`, no object can go on over a line end (a `{`
+        cannot follow a `}` inside of one), so that as many objects as lines are one on each.
+        """
+        if not (block.startswith(b"{") and block.count(b"\n{") == lines - 1 and lines in (block.count(b"}\n"), block.count(b"}\r\n"))):
+            raise ValueError(NOT_AN_OBJECT)
+        objects = self._decoder.decode_lines(block)
+        if len(objects) != lines:
+            raise ValueError(NOT_AN_OBJECT)
+        columns = [_column(list(map(attrgetter(f"c{number}"), objects)), column) for number, column in enumerate(self.schema)]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _in_parts(self, numbers: Sequence[int], lines: Sequence[bytes]) -> Decoded:
+        """Runs of lines that fit, and between them lines with other columns or values, and lines that are no rows."""
+        parts: dict[int, pa.RecordBatch] = {}
+        refused: dict[int, str] = {}
+        for record, part in in_parts(len(lines), lambda start, end: self._columns(b"\n".join([*lines[start:end], b""]), end - start)):
+            try:
+                parts[record] = part if isinstance(part, pa.RecordBatch) else self._odd(lines[record])
+            except UNREADABLE as error:
+                refused[record] = _reason(error)
+        rows = _joined(parts, self.schema, refused)
+        return Decoded(rows, tuple(Bad(record, numbers[record], lines[record], refused[record]) for record in sorted(refused)))
+
+    def _odd(self, line: bytes) -> pa.RecordBatch:
+        """A line as a batch with its own columns; raises one of `UNREADABLE` where it is no row."""
+        row, raws = _objects.decode(line), _raw_objects.decode(line)
+        columns = [self._stated(column) for column in infer([row])]
+        values = [_column([raws[column.name] if is_json(column) else row[column.name]], column) for column in columns]
+        return pa.RecordBatch.from_arrays(values, schema=pa.schema(columns)) if columns else _empty(self.schema, 1)
+
+    def _stated(self, column: pa.Field) -> pa.Field:
+        """The column as it is here, or as it was stated where that is a type that JSON has not, written as text."""
+        known = self.schema.field(column.name) if column.name in self.schema.names else column
+        return known if self._is_text(known) else column
+
+    def _is_text(self, column: pa.Field) -> bool:
+        return said(column) not in (*JSON_FITS, "json")
+
+
+def sample(block: bytes) -> list[Mapping[str, Any]]:
+    """The objects of some lines, for their columns to be inferred; what is none is left out."""
+    rows: list[Mapping[str, Any]] = []
+    for line in block.splitlines():
+        with suppress(*UNREADABLE):
+            rows.append(_objects.decode(line))
+    return rows
+
+
+def _struct(schema: pa.Schema, void: Iterable[str]) -> type[msgspec.Struct]:
+    """One object: a member for each column, those that are null, and no other."""
+    nulls = sorted(void)
+    members = [(f"c{number}", *_member(column)) for number, column in enumerate(schema)]
+    members += [(f"n{number}", None, None) for number in range(len(nulls))]
+    names = {f"c{number}": column.name for number, column in enumerate(schema)} | {f"n{number}": name for number, name in enumerate(nulls)}
+    return msgspec.defstruct("Row", members, rename=names, forbid_unknown_fields=True, gc=False)
+
+
+def _member(column: pa.Field) -> tuple[Any, Any]:
+    if is_json(column):
+        return msgspec.Raw, _NULL
+    return JSON_FITS.get(said(column), str) | None, None
+
+
+def _column(values: list[Any], column: pa.Field) -> pa.Array:
+    if is_json(column):
+        return pa.array([None if (text := bytes(value)) == b"null" else text.decode() for value in values], pa.string())
+    if said(column) in JSON_FITS:
+        return pa.array(values, column.type)
+    texts = [value if isinstance(value, str) else None for value in values]
+    parsed, bad = parse(pa.array(texts, pa.string()), column)
+    bad += [number for number, value in enumerate(values) if value is not None and texts[number] is None]
+    if bad:
+        raise NotThisTypeError(f"{column.name}: {values[bad[0]]!r} is no {said(column)}")
+    return parsed
+
+
+class NotThisTypeError(ValueError):
+    """A text is no value of the stated type."""
+
+
+def _joined(parts: Mapping[int, pa.RecordBatch], schema: pa.Schema, refused: dict[int, str]) -> pa.RecordBatch:
+    """Batches, by the numbers of their first lines, in the columns of all of them; rows that these cannot hold are added to `refused`."""
+    for part in parts.values():
+        schema = widened(schema, part.schema)
+    batches = [pa.RecordBatch.from_pylist([], schema=schema)]
+    for number in sorted(parts):
+        fitted = conform(parts[number], schema)
+        refused.update({number + row: why for row, why in fitted.refused.items()})
+        batches.append(fitted.rows)
+    return pa.concat_batches(batches)
+
+
+def _empty(schema: pa.Schema, rows: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.nulls(rows, column.type) for column in schema], schema=schema)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return NOT_UTF8
+    if isinstance(error, NotThisTypeError):
+        return str(error)
+    if isinstance(error, msgspec.ValidationError):
+        return NOT_AN_OBJECT
+    return f"it is no JSON: {error}"

@@ -1,0 +1,60 @@
+"""Files keep the contracts of their ports."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from penstock.ports.source import Source
+from penstock.stores.jsonl.settings import JsonlSource
+from penstock.stores.jsonl.source import source
+from penstock.testing.sources import SourceSuite
+
+LINES = [
+    *(json.dumps({"id": number, "name": f"record {number}", "nested": {"n": number}}).encode() for number in range(40)),
+    b"this is no JSON",
+    b"",
+    b'{"id": 41, "name": "a name that is rather longer than the names of all the others"}',
+    b"[42]",
+    b'{"id": 43, "name": "\xff"}',
+    *(json.dumps({"id": number, "name": None, "nested": [number]}).encode() for number in range(44, 60)),
+]
+
+
+class TestJsonlSource(SourceSuite):
+    """Files cut into small partitions, read in small blocks."""
+
+    @pytest.fixture(autouse=True)
+    def files(self, tmp_path: Path) -> None:
+        """One file with everything in it, an empty one, and one in a folder."""
+        self.folder = tmp_path
+        (tmp_path / "inner").mkdir()
+        (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + b"\n".join(LINES) + b"\n")
+        (tmp_path / "b.jsonl").write_bytes(b"")
+        (tmp_path / "inner" / "c.jsonl").write_bytes(b"\r\n".join(LINES[:20]) + b'\r\n{"id": 99, "na')
+
+    def make(self) -> Source:
+        """In partitions of some ten lines, and batches of some four."""
+        return source(JsonlSource("**/*.jsonl"), self.folder, partition_bytes=600, block_bytes=256)
+
+
+class TestPackedJsonlSource(SourceSuite):
+    """A packed file, of which every place but its ends is inside."""
+
+    @pytest.fixture(autouse=True, params=["gz", "zst"])
+    def files(self, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+        """Two files, and one that is not packed."""
+        self.folder = tmp_path
+        contents = b"\n".join(LINES)
+        packed = gzip.compress(contents) if request.param == "gz" else bytes(pa.Codec("zstd").compress(contents))
+        for name in "ab":
+            (tmp_path / f"{name}.jsonl.{request.param}").write_bytes(packed)
+        (tmp_path / "c.jsonl").write_bytes(contents)
+
+    def make(self) -> Source:
+        """In small blocks."""
+        return source(JsonlSource("*.jsonl*"), self.folder, partition_bytes=600, block_bytes=256)
