@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from penstock.ports.source import Source
+from penstock.stores.csv.settings import CsvSource
+from penstock.stores.csv.source import source as csv_source
 from penstock.stores.jsonl.settings import JsonlSource
 from penstock.stores.jsonl.source import source
 from penstock.testing.sources import SourceSuite
@@ -58,3 +60,27 @@ class TestPackedJsonlSource(SourceSuite):
     def make(self) -> Source:
         """In small blocks."""
         return source(JsonlSource("*.jsonl*"), self.folder, partition_bytes=600, block_bytes=256)
+
+
+class TestCsvSource(SourceSuite):
+    """Tables with quoted line ends, records of a wrong length, and another header."""
+
+    @pytest.fixture(autouse=True)
+    def files(self, tmp_path: Path) -> None:
+        """Three files."""
+        self.folder = tmp_path
+        records = [
+            *(b'%d,"name, ""quoted""\r\nof %d",' % (number, number) for number in range(20)),
+            b"1,2",
+            b"20,\xff,",
+            b"x,y,z",
+            b"",
+            b"21,,",
+        ]
+        (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfid,name,at\r\n" + b"\r\n".join(records) + b"\r\n")
+        (tmp_path / "b.csv").write_bytes(b"name,id\n" + b"".join(b"name %d,%d\n" % (number, number) for number in range(30)))
+        (tmp_path / "c.csv").write_bytes(b"id,name,at\n")
+
+    def make(self) -> Source:
+        """In small blocks; files are not cut."""
+        return csv_source(CsvSource("*.csv"), self.folder, partition_bytes=100, block_bytes=100)

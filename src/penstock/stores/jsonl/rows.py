@@ -51,7 +51,9 @@ class RowDecoder:
         msgspec takes a line end for a blank. Where every line begins with `{` and ends with `}`, no object can go on over a line end (a `{`
         cannot follow a `}` inside of one), so that as many objects as lines are one on each.
         """
-        if not (block.startswith(b"{") and block.count(b"\n{") == lines - 1 and lines in (block.count(b"}\n"), block.count(b"}\r\n"))):
+        if not block.startswith(b"{") or block.count(b"\n{") != lines - 1:
+            raise ValueError(NOT_AN_OBJECT)
+        if block.count(b"}\n") != lines and block.count(b"}\r\n") != lines:
             raise ValueError(NOT_AN_OBJECT)
         objects = self._decoder.decode_lines(block)
         if len(objects) != lines:
