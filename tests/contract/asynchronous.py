@@ -69,6 +69,10 @@ class AsynchronousDestination:
         """What is committed."""
         return await self.checkpoints.progress(run)
 
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """What is committed."""
+        return await self.checkpoints.peek(pipeline)
+
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope."""
         await self.checkpoints.freeze(run, scope)

@@ -94,6 +94,10 @@ class SabotagedRuns:
         """See `Runs`."""
         return await self.fate.around(self.runs.progress(run))
 
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """See `Runs`."""
+        return await self.fate.around(self.runs.peek(pipeline))
+
     async def freeze(self, run: Run, scope: Scope) -> None:
         """See `Runs`."""
         await self.fate.around(self.runs.freeze(run, scope))

@@ -62,6 +62,9 @@ class _Checkpointed:
     async def progress(self, run: Run) -> Progress:
         return await self.checkpoints.progress(run)
 
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        return await self.checkpoints.peek(pipeline)
+
     async def freeze(self, run: Run, scope: Scope) -> None:
         await self.checkpoints.freeze(run, scope)
 

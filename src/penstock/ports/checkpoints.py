@@ -97,6 +97,13 @@ class Runs(Protocol):
         """Read back what is stored, which after a crash of the store may lie behind receipts the engine holds."""
         ...
 
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """What is stored at this moment, for somebody who has no lease: nothing is taken, and it may be out of date at once.
+
+        Empty for a pipeline that never ran. Raises `AnotherSource` as `begin` does.
+        """
+        ...
+
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Store the scope, or a wider one in place of it, which takes its rows and facts along.
 

@@ -241,6 +241,19 @@ class RunsSuite(PipelineSuite):
 
         assert await bench.runs.progress(run) == Progress(records.scope(9))
 
+    async def test_whoever_peeks_takes_nothing(self, bench: RunsBench, pipeline: Pipeline) -> None:
+        """What is stored can be looked at beside a run that goes on, and of a pipeline that never ran there is nothing."""
+        before = await bench.runs.peek(pipeline)
+        run = await bench.runs.begin(pipeline, records.here())
+        await bench.runs.freeze(run, records.scope(9))
+
+        seen = await bench.runs.peek(pipeline)
+
+        await bench.runs.beat(run)
+        assert (before, seen) == (Progress(), Progress(records.scope(9)))
+        with pytest.raises(AnotherSource):
+            await bench.runs.peek(replace(pipeline, source="another source"))
+
     async def test_what_is_forgotten_may_be_frozen_anew(self, bench: RunsBench, pipeline: Pipeline) -> None:
         """A pipeline that was forgotten has no scope and takes any; its run goes on and its history stays, also after a crash."""
         run = await bench.runs.begin(pipeline, records.gone())

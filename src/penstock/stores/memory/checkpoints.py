@@ -27,6 +27,11 @@ class Record:
     dead: list[Refusal] = field(default_factory=list)
     history: dict[int, Outcome | None] = field(default_factory=dict)
 
+    @property
+    def progress(self) -> Progress:
+        """As it is answered."""
+        return Progress(self.scope, tuple(self.coverage.values()), tuple(self.intended))
+
 
 @dataclass(slots=True)
 class MemoryCheckpoints:
@@ -39,8 +44,7 @@ class MemoryCheckpoints:
     async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
         """Take the lease; see `Runs.begin`."""
         record = self.records.setdefault(pipeline.name, Record(pipeline.source))
-        if record.source != pipeline.source:
-            raise AnotherSource(f"{pipeline.name} holds rows of {record.source}, not of {pipeline.source}")
+        _require_source(record, pipeline)
         if judge(record.holder, self.clock() - record.beaten, self.settings, holder) == "held":
             raise LeaseHeld(f"{pipeline.name} is held by {record.holder}")
         record.fence, record.holder, record.beaten = record.fence + 1, holder, self.clock()
@@ -53,8 +57,13 @@ class MemoryCheckpoints:
 
     async def progress(self, run: Run) -> Progress:
         """What is saved."""
-        record = self._fenced(run)
-        return Progress(record.scope, tuple(record.coverage.values()), tuple(record.intended))
+        return self._fenced(run).progress
+
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """What is saved, or nothing."""
+        record = self.records.get(pipeline.name, Record(pipeline.source))
+        _require_source(record, pipeline)
+        return record.progress
 
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope, or a wider one."""
@@ -98,3 +107,8 @@ class MemoryCheckpoints:
         if record.fence != run.fence:
             raise LeaseLost(f"{run.pipeline.name} is held by {record.holder}")
         return record
+
+
+def _require_source(record: Record, pipeline: Pipeline) -> None:
+    if record.source != pipeline.source:
+        raise AnotherSource(f"{pipeline.name} holds rows of {record.source}, not of {pipeline.source}")

@@ -14,6 +14,8 @@ from penstock.stores import kept
 from penstock.stores.postgres.connections import Connections, application_name
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from penstock.stores.postgres.connections import Connection
 
 SAVE_FIRST = """
@@ -58,8 +60,7 @@ class PostgresCheckpoints:
             found = await connection.fetchrow(LOOK, pipeline.name)
             assert found is not None
             before = None if found["holder"] is None else Holder(**json.loads(found["holder"]))
-            if found["source"] != pipeline.source:
-                raise AnotherSource(f"{pipeline.name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
+            _require_source(found, pipeline)
             if judge(before, found["silent_s"] or 0.0, self.settings, holder) == "held":
                 raise LeaseHeld(f"{pipeline.name} is held by {before}, which was alive {found['silent_s']:.0f} s ago")
             if before is not None:
@@ -104,11 +105,16 @@ class PostgresCheckpoints:
             found = await connection.fetchrow(held, name, run.fence)
             if found is None:
                 await self._lost(connection, run)
-            covered = await connection.fetch("select * from penstock.coverage where pipeline = $1 order by strand", name)
-            intended = await connection.fetch(
-                "select * from penstock.intents where pipeline = $1 order by strand, after, after_resume", name
-            )
-        return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)))
+            return await _progress(connection, found)
+
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """What is committed, or nothing."""
+        async with self.connections.take() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            found = await connection.fetchrow("select * from penstock.pipelines where name = $1", pipeline.name)
+            if found is None:
+                return Progress()
+            _require_source(found, pipeline)
+            return await _progress(connection, found)
 
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope, or a wider one."""
@@ -209,6 +215,19 @@ class PostgresCheckpoints:
 
 
 ANOTHER_SOURCE_HINT = "Name another table with --table: it gets its own positions. Penstock does not mix sources in one table."
+
+
+def _require_source(found: asyncpg.Record, pipeline: Pipeline) -> None:
+    if found["source"] != pipeline.source:
+        raise AnotherSource(f"{pipeline.name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
+
+
+async def _progress(connection: Connection, found: asyncpg.Record) -> Progress:
+    covered = await connection.fetch("select * from penstock.coverage where pipeline = $1 order by strand", found["name"])
+    intended = await connection.fetch(
+        "select * from penstock.intents where pipeline = $1 order by strand, after, after_resume", found["name"]
+    )
+    return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)))
 
 
 async def _cut_off(connection: Connection, holder: Holder, *, spare: str = "") -> None:

@@ -76,8 +76,7 @@ class SqliteCheckpoints:
         connection.execute("insert into penstock_pipelines (name, source) values (?, ?) on conflict do nothing", (name, pipeline.source))
         found = _look(connection, name)
         assert found is not None
-        if found["source"] != pipeline.source:
-            raise AnotherSource(f"{name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
+        _require_source(found, pipeline)
         before, silent_s = _holder(found), now - found["beaten_at"]
         if judge(before, silent_s, self.settings, holder) == "held":
             raise LeaseHeld(f"{name} is held by {before}, which was alive {silent_s:.0f} s ago")
@@ -95,6 +94,19 @@ class SqliteCheckpoints:
     async def progress(self, run: Run) -> Progress:
         """What is committed; whatever this run had begun before has ended by then."""
         return await self.within(run, lambda connection: _progress(connection, run.pipeline.name))
+
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """What is committed, or nothing; a file that is not there is not made."""
+        if not self.database.path.exists():
+            return Progress()
+
+        def peek(connection: sqlite3.Connection) -> Progress:
+            if (found := _look(connection, pipeline.name)) is None:
+                return Progress()
+            _require_source(found, pipeline)
+            return _progress(connection, pipeline.name)
+
+        return await self.database.transact(peek)
 
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope, or a wider one."""
@@ -173,6 +185,11 @@ ANOTHER_SOURCE_HINT = "Give the pipeline another name: it gets its own positions
 def _look(connection: sqlite3.Connection, name: str) -> sqlite3.Row | None:
     found: sqlite3.Row | None = connection.execute("select * from penstock_pipelines where name = ?", (name,)).fetchone()
     return found
+
+
+def _require_source(found: sqlite3.Row, pipeline: Pipeline) -> None:
+    if found["source"] != pipeline.source:
+        raise AnotherSource(f"{pipeline.name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
 
 
 def _holder(row: sqlite3.Row | None) -> Holder | None:
