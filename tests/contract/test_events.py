@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
@@ -19,33 +16,20 @@ from penstock.extract.events import Page
 from penstock.extract.source import EventSource
 from penstock.model.metrics import Counters
 from penstock.ports.source import Source
-from penstock.simulate.datasync import DataSyncSettings, Server, running
+from penstock.simulate.datasync import DataSyncSettings, running
 from penstock.simulate.settings import TieRule
 from penstock.stores.http.client import Client
 from penstock.testing.sources import SourceSuite
+from tests.contract.threads import in_thread
 
 DATA = DataSyncSettings(events=44, seed=4, days=0.001, ties=0.6, tie_burst=9, undecodable=0.1)
 
 
 @contextmanager
 def served(settings: DataSyncSettings) -> Iterator[Address]:
-    """The simulated API in a thread of its own: each test of the suite has its own event loop."""
-    ready: Future[Server] = Future()
-    closing: Future[None] = Future()
-
-    async def serve() -> None:
-        async with running(settings) as server:
-            ready.set_result(server)
-            await asyncio.wrap_future(closing)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        server = ready.result(timeout=20)
+    """The simulated API in a thread of its own."""
+    with in_thread(running(settings)) as server:
         yield Address(server.url, server.api_key)
-    finally:
-        closing.set_result(None)
-        thread.join()
 
 
 @dataclass

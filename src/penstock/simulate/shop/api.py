@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from penstock.simulate.faults import Fault, Faults
-from penstock.simulate.http import JSON, Answer, ApiError, Ending, Request, deliver, json_answer
+from penstock.simulate.http import JSON, Answer, ApiError, Ending, Request, Unfinished, deliver, json_answer
 from penstock.simulate.limits import RateWindow, quota_headers
 from penstock.simulate.listing import Clock
 from penstock.simulate.shop.listing import Listing
@@ -58,7 +58,10 @@ class Shop:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        request = Request.of(scope)
+        try:
+            request = await Request.of(scope, receive)
+        except Unfinished:
+            return
         self.requests += 1
         try:
             answer = await self._answer(request)

@@ -1,0 +1,114 @@
+"""A pull: the pages of an API one after the other, from its first one to the one that says it is the last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, replace
+
+from penstock.model.errors import Fatal
+from penstock.ports.source import PositionLost
+from penstock.stores.http.api import Api, shown
+from penstock.stores.http.body import UnusableBody
+from penstock.stores.http.page import Page
+from penstock.stores.http.paging import Ask, Round, first, following
+from penstock.stores.http.place import Place, digest
+from penstock.stores.http.rows import identities
+from penstock.stores.http.window import Window
+
+MOST_EMPTY_PAGES = 100
+"""So many pages in a row may be empty and lead on, as those of an API do that filters after it has cut its pages."""
+
+
+class GoesInCircles(Fatal):
+    """The API's pages lead back to one that was read before."""
+
+    default_hint = "What was stored stays. Check the paging in [source]: the parameter may not be the one that the API knows."
+
+
+class NothingButEmptyPages(Fatal):
+    """The API leads from one empty page to the next."""
+
+    default_hint = "What was stored stays; look at the API, then run the same command again."
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A page, the place behind it, what comes next, and the rows that stood on the page before."""
+
+    page: Page
+    place: Place
+    following: Ask | None
+    before: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """The rows of an API from the bound `low` up to the bound `high`."""
+
+    api: Api
+    low: int
+    high: int
+
+    @property
+    def window(self) -> Window | None:
+        """The time that its rows have, where the API filters by time."""
+        time = self.api.settings.time
+        if time is None:
+            return None
+        return Window(time, self.low or time.start_ms, self.high)
+
+    async def stated_total(self) -> int | None:
+        """How many rows the first page says there are, where it does."""
+        return (await self._turn(None, first(self.api.settings))).place.total if self.api.settings.total else None
+
+    async def turns(self, last: Turn | None) -> AsyncGenerator[Turn, None]:
+        """The pages after `last`, or all of them.
+
+        Raises:
+            GoesInCircles, NothingButEmptyPages: they would never end.
+        """
+        seen, empty = Round(), 0
+        ask = last.following if last else first(self.api.settings)
+        while ask is not None:
+            if seen.closed_by(ask):
+                raise GoesInCircles(shown(ask))
+            last = await self._turn(last, ask)
+            empty = 0 if last.page.rows else empty + 1
+            if empty > MOST_EMPTY_PAGES:
+                raise NothingButEmptyPages(f"{empty} in a row, the last at {shown(ask)}")
+            yield last
+            ask = last.following
+
+    async def back_to(self, place: Place) -> Turn:
+        """The page before `place` once more, and what comes after it now.
+
+        Raises:
+            PositionLost: twice it did not hold what it held before.
+        """
+        before = replace(place, rows=0, pages=place.pages - 1, digest="")
+        for _ in range(2):
+            turn = await self._turn(Turn(Page((), b"", None, None), before, None), place.ask)
+            if turn.place.digest == place.digest:
+                return replace(turn, place=place)
+        raise PositionLost(f"the page at {shown(place.ask) or 'the beginning'} no longer holds what it held")
+
+    async def _turn(self, last: Turn | None, ask: Ask) -> Turn:
+        """The page that `ask` gives; one that repeats the last page is no answer and is asked for again."""
+        settings = self.api.settings
+        place = last.place if last else Place(self.low, self.high, 0, 0, ask, "")
+
+        def read(page: Page) -> Turn:
+            held = digest(identities(page.rows, settings.key))
+            if page.rows and held == place.digest:
+                raise UnusableBody("it holds the same rows as the page before")
+            after = following(settings, ask, page)
+            total = page.number(settings.total) if settings.total and not place.pages else place.total
+            here = Place(self.low, self.high, place.rows + len(page.rows), place.pages + 1, self.api.kept(ask), held, total)
+            before = frozenset(last.page.rows) if last and settings.key else frozenset[bytes]()
+            return Turn(page, here, after and self.api.kept(after), before)
+
+        return await self.api.page(ask, self._parameters, read, first=not place.pages)
+
+    @property
+    def _parameters(self) -> Mapping[str, str]:
+        return self.window.query if self.window else {}
