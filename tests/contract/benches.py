@@ -19,7 +19,7 @@ from penstock.stores.memory import MemoryCheckpoints, MemorySink
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections, SyncCommit
 from penstock.stores.postgres.destination import PostgresDestination
-from penstock.stores.postgres.names import quoted
+from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.table import Table
 from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 from penstock.stores.sqlite.database import Database
@@ -205,7 +205,7 @@ class PostgresDestinationBench(Beside[PostgresBench]):
     """A table of its own."""
 
     sync_commit: SyncCommit = "off"
-    table: Table = field(default_factory=lambda: Table(f"records {uuid4().hex}", "id"))
+    table: Table = field(default_factory=lambda: Table(TableName(f"records {uuid4().hex}"), ("id",)))
 
     @property
     def runs(self) -> PostgresDestination:
@@ -218,10 +218,10 @@ class PostgresDestinationBench(Beside[PostgresBench]):
 
     async def stored(self) -> Sequence[int]:
         """The ids in the table, if it was made yet."""
-        found = await self.checkpoints.ask("select to_regclass($1) as oid", quoted(self.table.name))
+        found = await self.checkpoints.ask("select to_regclass($1) as oid", self.table.name.sql)
         if found[0]["oid"] is None:
             return []
-        return [row["id"] for row in await self.checkpoints.ask(f"select id from {quoted(self.table.name)}")]
+        return [row["id"] for row in await self.checkpoints.ask(f"select id from {self.table.name.sql}")]
 
 
 @dataclass

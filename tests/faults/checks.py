@@ -27,6 +27,7 @@ from penstock.simulate.settings import RateLimit, TieRule
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.destination import PostgresDestination
+from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.table import Table
 from tests.faults.proxy import bad_link
 from tests.faults.scenario import Scenario, wanted
@@ -199,7 +200,7 @@ async def _destination(url: str) -> AsyncIterator[tuple[Connections, PostgresDes
 
     connections = Connections(dial, this_process())
     try:
-        yield connections, PostgresDestination(Table("ingested_events", "id"), PostgresCheckpoints(connections))
+        yield connections, PostgresDestination(Table(TableName("ingested_events"), ("id",)), PostgresCheckpoints(connections))
     finally:
         connections.close()
         await asyncio.sleep(0)  # its transports close in the next round of the loop

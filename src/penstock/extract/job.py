@@ -20,6 +20,7 @@ from penstock.stores.postgres.census import Census
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections, Dial
 from penstock.stores.postgres.destination import PostgresDestination
+from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.table import Table
 
 KEY, TIME = "id", "occurred_at"
@@ -48,7 +49,8 @@ async def extract(settings: ExtractSettings, address: Address, dial: Dial, telem
                 proofs.append(await prove(done, source, census, pipeline.name))
                 return _outcome(proofs[-1])
 
-            destination = PostgresDestination(Table(settings.table, KEY), PostgresCheckpoints(connections, lease), settings.pg_sync_commit)
+            table = Table(TableName(settings.table), (KEY,))
+            destination = PostgresDestination(table, PostgresCheckpoints(connections, lease), settings.pg_sync_commit)
             task = Task(pipeline, source, destination, _engine(settings, lease), telemetry, conclude, stop)
             outcome = await task.perform()
     finally:

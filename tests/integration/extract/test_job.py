@@ -171,8 +171,11 @@ async def test_too_many_refused(bench: Bench) -> None:
     [
         ("create table ingested_events (id int)", ForeignTable),
         ("alter table ingested_events drop column name", TableDoesNotFit),
-        ("alter table ingested_events add column more int", TableDoesNotFit),
-        ("alter table ingested_events alter column name type varchar", TableDoesNotFit),
+        (
+            "alter table ingested_events add column more int not null default 0; alter table ingested_events alter more drop default",
+            TableDoesNotFit,
+        ),
+        ("alter table ingested_events alter column name type name", TableDoesNotFit),
     ],
 )
 async def test_a_table_of_another_shape(bench: Bench, sql: str, error: type[PenstockError]) -> None:

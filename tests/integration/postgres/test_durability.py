@@ -75,7 +75,7 @@ def kill(server: EmbeddedServer) -> None:
 async def test_writes_wait_for_the_disk_or_not(bench: PostgresBench, pipeline: Pipeline, sync_commit: SyncCommit) -> None:
     """The transaction that stores rows has the setting of the destination, seen from within."""
     destination_bench = PostgresDestinationBench(bench, sync_commit)
-    name = destination_bench.table.name
+    name = destination_bench.table.name.name
     run = await destination_bench.runs.begin(pipeline, bench.next_holder())
     async with destination_bench.runs.open(run, records.SCHEMA) as writer:
         await bench.ask(WITNESS.format(function=quoted(f"f {name}"), table=quoted(name), seen=quoted(f"seen {name}")))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from penstock.model.errors import Fatal, Misconfigured, PenstockError, Transient, TryLater
+from penstock.model.errors import Fatal, Misconfigured, PenstockError, Refused, Transient, TryLater
 from penstock.ports.checkpoints import LeaseLost
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.errors import (
@@ -19,6 +19,7 @@ from penstock.stores.postgres.errors import (
     DatabaseUnreachable,
     KeyTaken,
     NoPermission,
+    TurnedAway,
     UnusableAddress,
     translated,
 )
@@ -114,7 +115,7 @@ async def test_an_address_that_cannot_be_read_is_a_mistake(url: str, reason: str
         (asyncpg.InsufficientPrivilegeError("x"), NoPermission, Fatal),
         (asyncpg.DiskFullError("x"), DatabaseFull, TryLater),
         (asyncpg.OutOfMemoryError("x"), DatabaseFull, TryLater),
-        (asyncpg.UniqueViolationError("x"), KeyTaken, Fatal),
+        (asyncpg.UniqueViolationError("x"), KeyTaken, Refused),
         (asyncpg.AdminShutdownError("x"), DatabaseUnreachable, Transient),
         (asyncpg.CannotConnectNowError("x"), DatabaseUnreachable, Transient),
         (asyncpg.CrashShutdownError("x"), DatabaseUnreachable, Transient),
@@ -129,8 +130,8 @@ async def test_an_address_that_cannot_be_read_is_a_mistake(url: str, reason: str
         (TimeoutError(), DatabaseUnreachable, Transient),
         (OSError("x"), DatabaseUnreachable, Transient),
         (asyncpg.UndefinedTableError("x"), DatabaseFailed, Fatal),
-        (asyncpg.CheckViolationError("x"), DatabaseFailed, Fatal),
-        (asyncpg.DataError("x"), DatabaseFailed, Fatal),
+        (asyncpg.CheckViolationError("x"), TurnedAway, Refused),
+        (asyncpg.DataError("x"), TurnedAway, Refused),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

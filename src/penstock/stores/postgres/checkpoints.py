@@ -134,10 +134,7 @@ class PostgresCheckpoints:
         """Begin from nothing; the row lock waits for a write that has passed its own check."""
         name = run.pipeline.name
         async with self.connections.transaction("on") as connection:
-            if not await connection.fetchrow(
-                "select name from penstock.pipelines where name = $1 and fence = $2 for update", name, run.fence
-            ):
-                await self._lost(connection, run)
+            await self.require_lease(connection, run)
             for table in ("coverage", "intents", "dead_letters"):
                 await connection.execute(f"delete from penstock.{table} where pipeline = $1", name)
             await connection.execute(
@@ -145,6 +142,16 @@ class PostgresCheckpoints:
                 " where name = $1",
                 name,
             )
+
+    async def require_lease(self, connection: Connection, run: Run) -> None:
+        """Hold the pipeline's row in the caller's transaction: nobody takes the lease over before that ends.
+
+        Raises:
+            LeaseLost: somebody has.
+        """
+        held = "select name from penstock.pipelines where name = $1 and fence = $2 for update"
+        if not await connection.fetchrow(held, run.pipeline.name, run.fence):
+            await self._lost(connection, run)
 
     async def intend(self, run: Run, block: BlockId) -> int:
         """Keep the block's bounds, and count."""

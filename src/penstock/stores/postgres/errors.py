@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from penstock.model.errors import EXIT_USAGE, Fatal, Misconfigured, PenstockError, Transient, TryLater
+from penstock.model.errors import EXIT_USAGE, Fatal, Misconfigured, PenstockError, Refused, Transient, TryLater
 
 
 class DatabaseUnreachable(Transient):
@@ -45,21 +45,36 @@ class DatabaseFailed(Fatal):
     """The database cannot do what was asked."""
 
 
-class KeyTaken(Fatal):
+class TurnedAway(Refused):
+    """The table turns this row away."""
+
+
+class KeyTaken(TurnedAway):
     """A row with this key is stored already."""
 
 
-PASSING = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # its connection was cut in the middle of an exchange
-    ConnectionError,
-    TimeoutError,
+MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[PenstockError]], ...] = (
+    ((asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError), DatabaseRefuses),
+    ((asyncpg.InsufficientPrivilegeError,), NoPermission),
+    ((asyncpg.DiskFullError, asyncpg.OutOfMemoryError), DatabaseFull),
+    ((asyncpg.UniqueViolationError,), KeyTaken),
+    ((asyncpg.BadCopyFileFormatError, asyncpg.InvalidBinaryRepresentationError), DatabaseFailed),  # our own fault, not that of a row
+    ((asyncpg.DataError, asyncpg.IntegrityConstraintViolationError), TurnedAway),
+    (
+        (
+            asyncpg.PostgresConnectionError,
+            asyncpg.OperatorInterventionError,
+            asyncpg.TransactionRollbackError,
+            asyncpg.TooManyConnectionsError,
+            asyncpg.LockNotAvailableError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # its connection was cut in the middle of an exchange
+            OSError,
+        ),
+        DatabaseUnreachable,
+    ),
 )
+"""What decides, the first that fits; what is left is `DatabaseFailed`."""
 
 
 @contextmanager
@@ -67,19 +82,7 @@ def translated() -> Iterator[None]:
     """Turn what asyncpg and the socket raise into errors of ours."""
     try:
         yield
-    except PenstockError:
-        raise
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-        raise DatabaseRefuses(str(error)) from error
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise NoPermission(str(error)) from error
-    except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
-        raise DatabaseFull(str(error)) from error
-    except asyncpg.UniqueViolationError as error:
-        raise KeyTaken(str(error)) from error
-    except PASSING as error:
-        raise DatabaseUnreachable(str(error) or type(error).__name__) from error
-    except asyncpg.PostgresError as error:
-        raise DatabaseFailed(f"{error} (SQLSTATE {error.sqlstate})") from error
-    except OSError as error:
-        raise DatabaseUnreachable(str(error)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        kind = next((kind for classes, kind in MEANINGS if isinstance(error, classes)), DatabaseFailed)
+        state = f" (SQLSTATE {getattr(error, 'sqlstate', None)})" if kind is DatabaseFailed else ""
+        raise kind((str(error) or type(error).__name__) + state) from error

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from penstock.model.errors import Fatal, Misconfigured
 from penstock.ports.checkpoints import Run
-from penstock.ports.flow import Block, Receipt, Verdict
-from penstock.stores.postgres import copy
-from penstock.stores.postgres.names import quoted
+from penstock.ports.ends import Mode
+from penstock.stores.postgres import shape
+from penstock.stores.postgres.column_types import sql_type
+from penstock.stores.postgres.names import TableName, literal, quoted
+from penstock.stores.postgres.shape import Column
 
 if TYPE_CHECKING:
     from penstock.stores.postgres.connections import Connection
 
-CONFLICT = "another row with this key is stored already"
-
 
 class TableDoesNotFit(Misconfigured):
-    """The table has other columns than the rows."""
+    """The table does not fit the rows."""
 
-    default_hint = "Name another table with --table, or rename this one."
+    default_hint = "Name another table, or change or rename this one."
 
 
 class ForeignTable(Misconfigured):
     """The table holds rows that this pipeline did not write."""
 
-    default_hint = "Name another table with --table, or rename this one. Penstock does not mix sources."
+    default_hint = "Name another table, or rename this one. Penstock does not mix sources."
+
+
+class TableInUse(Misconfigured):
+    """Views are made of the table, so that no other can take its place."""
+
+    default_hint = "Drop them and make them again after each run, or use mode upsert."
 
 
 class TableGone(Fatal):
@@ -42,132 +47,132 @@ class TableGone(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table `name` whose primary key is the column `key`."""
+    """A table that one pipeline writes.
 
-    name: str
-    key: str
+    With a `key`, its columns tell rows apart: in mode append the first row of a key stays, the same again is a duplicate and another one is
+    refused; in mode upsert the last one takes its place. In mode replace rows go into a table aside, which takes this one's place when it
+    is published. `adopts`: a table that stands there already may be used. `evolves`: columns that it lacks are added.
+    """
 
-    async def prepare(self, connection: Connection, run: Run, schema: pa.Schema) -> None:
-        """Create the table for the run's pipeline, or check that it is this pipeline's and fits.
+    name: TableName
+    key: tuple[str, ...] = ()
+    mode: Mode = "append"
+    adopts: bool = False
+    evolves: bool = False
+
+    @property
+    def into(self) -> TableName:
+        """Where rows are written to."""
+        if self.mode != "replace":
+            return self.name
+        return TableName(f"replacing_{sha256(self.name.sql.encode()).hexdigest()[:16]}", "penstock")
+
+    async def prepare(self, connection: Connection, run: Run, schema: pa.Schema) -> Mapping[str, str]:
+        """Create the table for the run's pipeline, or check that it may be used and fits. Answers the types of its columns.
 
         Raises:
             TableDoesNotFit: its columns, their types or its key differ.
-            ForeignTable: it exists, and this pipeline did not make it.
+            ForeignTable: it exists, and it is not this pipeline's.
+            TableInUse: it cannot be replaced.
             TableGone: this pipeline had made it and stored rows, and it does not exist.
         """
-        found = await self._columns(connection)
-        wanted = {field.name: (copy.sql_type(field), not field.nullable or field.name == self.key) for field in schema}
-        owner = await connection.fetchval("select target from penstock.pipelines where name = $1", run.pipeline.name)
-        if not found:
-            await self._require_nothing_stored(connection, run)
-            await self._create(connection, run, schema)
-        elif owner != self.name:
-            raise ForeignTable(f"{self.name} was not made by {run.pipeline.name}")
-        elif found != wanted:
-            raise TableDoesNotFit(f"{self.name}: {_difference(found, wanted)}")
-        elif (key := await self._primary_key(connection)) != [self.key]:
-            raise TableDoesNotFit(f"{self.name}: its primary key is {', '.join(key) or 'missing'}, the rows have {self.key}")
+        async with connection.transaction():
+            found = await self.examine(connection, run.pipeline.name, schema)
+            if self.mode == "replace":
+                found = await self._aside(connection, run, schema)
+            missing = shape.lacking(found, schema)
+            if not found:
+                await self._require_nothing_stored(connection, run)
+                await self._create(connection, run, schema)
+            elif missing:
+                additions = ", ".join(f"add column {quoted(field.name)} {sql_type(field)}" for field in missing)
+                await connection.execute(f"alter table {self.into.sql} {additions}")
+            await connection.execute("update penstock.pipelines set target = $2 where name = $1", run.pipeline.name, self.target)
+        return {field.name: found[field.name].type if field.name in found else sql_type(field) for field in schema}
+
+    async def examine(self, connection: Connection, pipeline: str, schema: pa.Schema) -> dict[str, Column]:
+        """Check that the table may be used and fits, where it exists; see `prepare`. Answers its columns, and changes nothing."""
+        for field in schema:
+            sql_type(field)
+        if strange := set(self.key) - set(schema.names):
+            raise TableDoesNotFit(f"{self.name}: the key {', '.join(sorted(strange))} is no column of the rows")
+        found = await shape.columns(connection, self.name)
+        if found:
+            await self._require_ours(connection, pipeline)
+            if self.mode == "replace":
+                await self._require_replaceable(connection)
+            else:
+                self._require_columns(found, schema)
+                await self._require_key(connection)
+        return found
+
+    async def _require_ours(self, connection: Connection, pipeline: str) -> None:
+        if await connection.fetchval("select to_regclass('penstock.pipelines') is null"):
+            owners = set()
+        else:
+            owners = {row["name"] for row in await connection.fetch("select name from penstock.pipelines where target = $1", self.target)}
+        if owners - {pipeline}:
+            raise ForeignTable(f"{self.name} is written by {', '.join(sorted(owners - {pipeline}))}")
+        if not owners and not self.adopts:
+            raise ForeignTable(f"{self.name} was not made by {pipeline}")
+
+    async def _require_replaceable(self, connection: Connection) -> None:
+        if views := await shape.views(connection, self.name):
+            raise TableInUse(f"{self.name}: {', '.join(views)}")
+
+    def _require_columns(self, found: Mapping[str, Column], schema: pa.Schema) -> None:
+        missing = [] if self.evolves else shape.lacking(found, schema)
+        if unlike := [*shape.said(missing), *shape.differences(found, schema)]:
+            raise TableDoesNotFit(f"{self.name}: {'; '.join(unlike)}")
+
+    async def _require_key(self, connection: Connection) -> None:
+        if self.key and set(self.key) not in (found := await shape.keys(connection, self.name)):
+            there = " and ".join(", ".join(sorted(key)) for key in found) or "missing"
+            raise TableDoesNotFit(f"{self.name}: its unique key without nulls is {there}, the rows have {', '.join(self.key)}")
 
     async def _require_nothing_stored(self, connection: Connection, run: Run) -> None:
-        if await connection.fetchval("select exists (select from penstock.coverage where pipeline = $1)", run.pipeline.name):
+        if await self._stored(connection, run):
             raise TableGone(f"{self.name}; {run.pipeline.name} has stored rows there")
 
-    async def _columns(self, connection: Connection) -> dict[str, tuple[str, bool]]:
-        rows = await connection.fetch(
-            "select attname, format_type(atttypid, atttypmod) as type, attnotnull from pg_attribute"
-            " where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum",
-            quoted(self.name),
-        )
-        return {row["attname"]: (row["type"], row["attnotnull"]) for row in rows}
+    async def _stored(self, connection: Connection, run: Run) -> bool:
+        sql = "select exists (select from penstock.coverage where pipeline = $1)"
+        return bool(await connection.fetchval(sql, run.pipeline.name))
 
-    async def _primary_key(self, connection: Connection) -> list[str]:
-        rows = await connection.fetch(
-            "select attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey)"
-            " where indrelid = to_regclass($1) and indisprimary order by attnum",
-            quoted(self.name),
+    async def _aside(self, connection: Connection, run: Run, schema: pa.Schema) -> dict[str, Column]:
+        """The columns of the table aside; what is there of a run that got nowhere is dropped, by nobody but the holder of the lease."""
+        held = "select true from penstock.pipelines where name = $1 and fence = $2 for key share"
+        if await connection.fetchval(held, run.pipeline.name, run.fence) and not await self._stored(connection, run):
+            await connection.execute(f"drop table if exists {self.into.sql}")
+        found = await shape.columns(connection, self.into)
+        if found:
+            self._require_columns(found, schema)
+        return found
+
+    async def publish(self, connection: Connection, run: Run) -> None:
+        """In mode replace: put the table aside in this one's place, in the caller's transaction. Nothing where that was done before."""
+        if self.mode != "replace" or not await shape.columns(connection, self.into):
+            return
+        schema = self.name.schema or await connection.fetchval("select current_schema()")
+        aside = TableName(self.into.name, schema)
+        await connection.execute(
+            f"drop table if exists {self.name.sql};"
+            f"alter table {self.into.sql} set schema {quoted(schema)};"
+            f"alter table {aside.sql} rename to {quoted(self.name.name)}"
         )
-        return [row["attname"] for row in rows]
+        await self._remark(connection, run, TableName(self.name.name, schema))
+
+    @property
+    def target(self) -> str:
+        """The table as `penstock.pipelines` has it."""
+        return self.name.name if self.name.schema is None else self.name.sql
 
     async def _create(self, connection: Connection, run: Run, schema: pa.Schema) -> None:
-        columns = [f"{quoted(field.name)} {copy.sql_type(field)}{'' if field.nullable else ' not null'}" for field in schema]
+        parts = [f"{quoted(field.name)} {sql_type(field)}{'' if field.nullable else ' not null'}" for field in schema]
+        if self.key:
+            parts.append(f"primary key ({', '.join(map(quoted, self.key))})")
+        await connection.execute(f"create table {self.into.sql} ({', '.join(parts)})")
+        await self._remark(connection, run, self.into)
+
+    async def _remark(self, connection: Connection, run: Run, name: TableName) -> None:
         remark = f"Written by Penstock pipeline {run.pipeline.name}; source: {run.pipeline.source}"
-        async with connection.transaction():
-            await connection.execute(f"create table {quoted(self.name)} ({', '.join(columns)}, primary key ({quoted(self.key)}))")
-            await connection.execute(f"comment on table {quoted(self.name)} is {_literal(remark)}")
-            await connection.execute("update penstock.pipelines set target = $2 where name = $1", run.pipeline.name, self.name)
-
-    async def insert(self, connection: Connection, block: Block) -> Receipt:
-        """Store a block whose keys are all new.
-
-        Raises:
-            KeyTaken: when one is not; the transaction is lost then.
-        """
-        if block.rows:
-            columns = block.batches[0].rows.schema.names
-            await self._copy(connection, self.name, columns, self._sorted([batch.rows for batch in block.batches]))
-        return Receipt(stored=block.rows)
-
-    async def merge(self, connection: Connection, block: Block) -> Receipt:
-        """Store what is new of a block; the same row again is a duplicate, another row under a stored key is refused."""
-        batches, first = [], 0
-        for batch in block.batches:
-            numbers = pa.array(np.arange(first, first := first + batch.rows.num_rows))
-            batches.append(batch.rows.append_column("penstock_row", numbers))
-        await connection.execute(f"create temp table penstock_staging (like {quoted(self.name)}, penstock_row bigint) on commit drop")
-        await self._copy(connection, "penstock_staging", batches[0].schema.names, _rows(batches))
-        left = await connection.fetch(self._merge_sql(block.batches[0].rows.schema.names))
-        differing = await connection.fetch(self._differ_sql(block.batches[0].rows.schema.names), [row["penstock_row"] for row in left])
-        refused = tuple(Verdict(row["penstock_row"], CONFLICT) for row in differing)
-        return Receipt(stored=block.rows - len(left), duplicate=len(left) - len(refused), refused=refused)
-
-    def _merge_sql(self, columns: Sequence[str]) -> str:
-        """Insert the first row of every new key; answer the numbers of the rows that were not inserted."""
-        names, key = ", ".join(map(quoted, columns)), quoted(self.key)
-        return f"""
-            with first as (select distinct on ({key}) * from penstock_staging order by {key}, penstock_row),
-            placed as (insert into {quoted(self.name)} ({names}) select {names} from first on conflict ({key}) do nothing returning {key})
-            select penstock_row from penstock_staging
-            where penstock_row not in (select penstock_row from first join placed using ({key})) order by penstock_row"""
-
-    def _differ_sql(self, columns: Sequence[str]) -> str:
-        """Of the rows with these numbers, those that differ from what is stored under their key."""
-        stored, staged = (", ".join(f"{table}.{quoted(name)}" for name in columns) for table in ("t", "s"))
-        return f"""
-            select penstock_row from penstock_staging s join {quoted(self.name)} t using ({quoted(self.key)})
-            where penstock_row = any($1) and ({stored}) is distinct from ({staged}) order by penstock_row"""
-
-    async def _copy(self, connection: Connection, name: str, columns: Sequence[str], rows: pa.BinaryArray) -> None:
-        await connection.copy_to_table(name, source=_wire(rows), columns=columns, format="binary")
-
-    def _sorted(self, batches: Sequence[pa.RecordBatch]) -> pa.BinaryArray:
-        """Rows in the order of their key: neighbours in the index are then inserted together, which is a third faster."""
-        keys = pa.concat_arrays([batch.column(self.key) for batch in batches])
-        if keys.type != pa.uuid():
-            return _rows(batches).take(pc.sort_indices(keys))
-        first = np.frombuffer(keys.storage.buffers()[1], ">u8", 2 * len(keys), 16 * keys.offset)[::2]
-        return _rows(batches).take(pa.array(np.argsort(first.astype(np.uint64))))
-
-
-def _rows(batches: Sequence[pa.RecordBatch]) -> pa.BinaryArray:
-    return pa.concat_arrays([copy.rows(batch) for batch in batches])
-
-
-async def _wire(rows: pa.BinaryArray) -> AsyncIterator[bytes]:
-    yield copy.SIGNATURE
-    for piece in copy.wire(rows):
-        yield cast("bytes", piece)  # asyncpg sends whatever has a buffer
-    yield copy.TRAILER
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _difference(found: dict[str, tuple[str, bool]], wanted: dict[str, tuple[str, bool]]) -> str:
-    """Column by column, what is there and what the rows need."""
-    names = [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
-    return "; ".join(f"{name} is {_said(found.get(name))}, the rows have {_said(wanted.get(name))}" for name in names)
-
-
-def _said(column: tuple[str, bool] | None) -> str:
-    return "missing" if column is None else f"{column[0]}{' not null' if column[1] else ''}"
+        await connection.execute(f"comment on table {name.sql} is {literal(remark)}")
