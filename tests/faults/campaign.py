@@ -106,11 +106,11 @@ def postmaster(home: Path) -> int | None:
     return None
 
 
-def verify(home: Path, settings: DataSyncSettings, table: str = "ingested_events") -> None:
-    """Hold the table and the dead letters of a state folder against the data the API was made of."""
+def verify(home: Path, settings: DataSyncSettings, inserted: int = 0, table: str = "ingested_events") -> None:
+    """Hold the table and the dead letters of a state folder against the data the API was made of, and so many events that came in."""
     dataset = Dataset(settings)
-    refused = {bytes(key) for key in dataset.refused_ids()}
-    wanted = {bytes(key) for key in dataset.ids()} - refused
+    refused = {bytes(key) for key in dataset.refused_ids(inserted)}
+    wanted = {bytes(key) for key in dataset.ids(inserted)} - refused
     with EmbeddedServer(EmbeddedSettings(home)) as server:
         stored, letters, counted = asyncio.run(_found(server.url, table))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -40,6 +41,19 @@ async def cut_links_change_nothing(url: str) -> None:
     scenario = Scenario(url, DataSyncSettings(events=6_000, seed=SEED))
     async with scenario.api() as server, bad_link(url, SEED, share=0.15) as (bad, _):
         await _exact(scenario, server, await _extracted(scenario, server, bad))
+
+
+async def live_events_are_exact(url: str) -> None:
+    """While events come in, several to a millisecond, run after run takes them along, and in the end each of them is there once."""
+    scenario = Scenario(url, DataSyncSettings(events=500, seed=SEED, live_per_s=20_000.0, live_limit=20_000))
+    async with scenario.api() as server:
+        stored = Counter[bytes]()
+        while stored.total() < 20_500:
+            extraction = await _extracted(scenario, server)
+            assert extraction.proof is not None
+            assert extraction.proof.complete, extraction.proof.faults
+            stored = await scenario.stored()
+    assert stored == Counter(bytes(key) for key in server.dataset.ids(server.inserted))
 
 
 async def seams_lose_and_double_nothing(url: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from penstock.engine import ledger, run
-from penstock.extract import api, job, proof, source, stretch
+from penstock.extract import api, head, job, proof, source, stretch
 from penstock.reliability.headers import RateFacts
 from penstock.stores.http import client
 from penstock.stores.postgres import census, checkpoints, loading
@@ -71,6 +71,11 @@ def _differences_overlooked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loading.Loader, "_differ_sql", lambda *_: "select 0 as penstock_row where 0 = any($1) and false")
 
 
+def _newest_millisecond_at_once(patch: pytest.MonkeyPatch) -> None:
+    real = head.Head.scope
+    patch.setattr(head.Head, "scope", lambda self, epoch, bound, oldest: real(self, epoch, max(bound, self.newest), oldest))
+
+
 def _everything_on_a_page_is_mine(patch: pytest.MonkeyPatch) -> None:
     real = stretch.share
 
@@ -86,7 +91,7 @@ def _no_doubts(patch: pytest.MonkeyPatch) -> None:
         del self
         return stretch.share(*arguments[:4])
 
-    patch.setattr(source.EventSource, "_share", sure)
+    patch.setattr(source.EventSource, "share", sure)
 
 
 def _pages_not_checked(patch: pytest.MonkeyPatch) -> None:
@@ -156,6 +161,7 @@ PROTECTIONS = [
     Protection("a fresh heartbeat keeps the lease", _any_lease_is_stale, checks.a_live_run_keeps_its_lease),
     Protection("settling waits for the disk", _settle_does_not_wait, checks.settled_means_on_disk),
     Protection("a row under a stored key is compared", _differences_overlooked, checks.another_event_under_a_stored_id_is_kept),
+    Protection("a scope ends below a millisecond that may grow", _newest_millisecond_at_once, checks.live_events_are_exact),
     Protection("a page is cut at the seams", _everything_on_a_page_is_mine, checks.seams_lose_and_double_nothing),
     Protection("the API says where events of unreadable time belong", _no_doubts, checks.unreadable_times_lose_and_double_nothing),
     Protection("each page is held against the one before", _pages_not_checked, checks.misleading_pages_are_seen),

@@ -56,10 +56,10 @@ def speed(telemetry: Telemetry, proven: str) -> Iterator[str]:
     status, counters, before = telemetry.status(), telemetry.counters, telemetry.before
     brought = counters["rows_stored_total"]
     if brought == 0 and before.received:
-        yield f"Nothing to do: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
+        yield f"Nothing new: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
     else:
-        resumed = f", on top of {before.stored:,} stored before" if before.received else ""
-        rate = f"{brought:,} rows in {status.seconds:.1f} s, {per_second(telemetry):,.0f} a second"
+        resumed = f", on top of {before.stored:,} that were stored before" if before.received else ""
+        rate = f"{brought:,} {'new ' if resumed else ''}rows in {status.seconds:.1f} s, {per_second(telemetry):,.0f} a second"
         yield f"{rate}{resumed}; {proven} in {status.proof_seconds:.1f} s."
     if counters["requests_total"]:
         throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
@@ -119,7 +119,7 @@ def _totals(proof: Proof) -> Iterator[str]:
         yield " The API stated no total."
     else:
         later = proof.later_total or proof.total
-        yield f" The API stated {proof.total:,} when the scope was frozen, and {later:,} now: {proof.newer:,} newer."
+        yield f" The API states {proof.total:,} up to the bound, and {later:,} in all: {proof.newer:,} newer."
     held = sum(seam.holds for seam in proof.seams)
     yield f" At {held} of {len(proof.seams)} seams the API's neighbours are neighbours in the table."
     yield f" Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."

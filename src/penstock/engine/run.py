@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from penstock.engine.concurrency import first_cause, unless
 from penstock.engine.lease import LeaseSettings
@@ -120,15 +120,15 @@ class Transfer:
             await self._work(replays, {block.after: block.strand for block in blocks}, again=True)
         else:
             plan = await unless(self.stop, self.source.plan(done))
-            if plan is not None:
-                self.telemetry.expected = plan.scope.rows
             if plan is None:
                 return done
+            self.telemetry.expected = plan.scope.rows
+            if plan.scope != done.scope:
+                await self.destination.freeze(self.run, plan.scope)
+                done = replace(done, scope=plan.scope)
             if not plan.partitions:
                 await self._conclude(done)
                 return done
-            if done.scope is None:
-                await self.destination.freeze(self.run, plan.scope)
             await self._work(plan.partitions, _strands(plan, done), again=False)
         return await self._read_back() if self.stop.is_set() else None
 

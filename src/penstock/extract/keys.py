@@ -39,3 +39,7 @@ class Frontier:
     def cursor(self) -> Cursor:
         """Where the API goes on from."""
         return Cursor(self.id, self.ts) if self.id else Cursor.above(self.ts)
+
+
+NEWEST, BOTTOM = Frontier(2**62), Frontier(OLDEST)
+"""Above everything, where nothing is read yet, and below everything."""

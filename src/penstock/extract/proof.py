@@ -1,7 +1,7 @@
 """The proof: complete with respect to what the API reported, counted in the table, and probed at every seam.
 
 A run is complete iff its coverage tiles the frozen scope; in every stretch stored and refused add up to what was received and the table
-holds what was stored; the sum is the total that the API stated with the plan; and at every seam the API's own neighbours are neighbours in
+holds what was stored; the sum is what the API stated up to the scope's bound; and at every seam the API's own neighbours are neighbours in
 the table. Nothing here is taken from memory: coverage and counts are read back after everything was settled.
 """
 
@@ -57,14 +57,13 @@ class Seam:
 class Proof:
     """What was found, and what follows from it.
 
-    `late` events joined the newest millisecond of the scope after it was frozen: they are in it, and not in the `total` that was stated
-    with it. `outside` are rows of the table that lie in no stored stretch, `dead_letters` the refused events that are really kept.
+    `total` is how many events the API stated up to the bound of the scope, `later_total` how many in all by now. `outside` are rows of the
+    table that lie in no stored stretch, `dead_letters` the refused events that are really kept.
     """
 
     source: str
     total: int | None
     later_total: int | None
-    late: int
     gaps: int
     outside: int
     dead_letters: int
@@ -87,8 +86,11 @@ class Proof:
             found.append(f"{self.sums.refused:,} events were refused, {self.dead_letters:,} are among the dead letters")
         if self.total is None:
             found.append("the API stated no total, so nothing tells whether it served everything")
-        elif accounted != self.total + self.late:
-            found.append(f"{accounted:,} events are accounted for, the API stated {self.total:,}, {self.late:,} came later")
+        elif accounted != self.total:
+            found.append(
+                f"{accounted:,} events are accounted for, the API states {self.total:,} up to the bound: it has not served all it counts,"
+                " or events came in later than their time says"
+            )
         return found + [
             f"at {seam.at} the API has {seam.newer} before {seam.older}, the table has not" for seam in self.seams if not seam.holds
         ]
@@ -100,8 +102,8 @@ class Proof:
 
     @property
     def newer(self) -> int:
-        """Events that came after the scope was frozen; the next extraction's business."""
-        return max(0, (self.later_total or 0) - self.total - self.late) if self.total is not None else 0
+        """Events above the bound; the next run's business."""
+        return max(0, (self.later_total or 0) - self.total) if self.total is not None else 0
 
     def as_json(self) -> dict[str, object]:
         """As it is printed with --json and kept with the run."""
@@ -117,20 +119,9 @@ async def prove(done: Progress, source: EventSource, census: Census, pipeline: s
     outside = sum(one.rows for one in counted) - sum(one.rows for one in found)
     gaps = sum(1 for _ in missing(intervals, done.scope.span)) if done.scope else 1
     seams = await _Probe(source, census, pipeline, await _keys_beside(found, census)).seams(intervals, found)
-    if source.latest_total is None:
-        await source.look(None, 1)
     parts = tuple(_part(interval, one) for interval, one in zip(intervals, found, strict=True))
     letters = await census.dead_letters(pipeline)
-    return Proof(source.epoch, source.total, source.latest_total, await _late(done, census), gaps, outside, letters, parts, seams)
-
-
-async def _late(done: Progress, census: Census) -> int:
-    """How many more rows the newest millisecond of the scope holds than when it was frozen, as far as they were counted then."""
-    facts = done.scope.facts if done.scope else {}
-    if "newest_rows" not in facts:
-        return 0
-    newest = int(facts["newest_ms"])
-    return max(0, len((await census.at([newest]))[newest]) - int(facts["newest_rows"]))
+    return Proof(source.epoch, done.scope.rows if done.scope else None, source.latest_total, gaps, outside, letters, parts, seams)
 
 
 def _edges(interval: Interval) -> tuple[int, int]:
@@ -187,6 +178,8 @@ class _Probe:
         while (page := await self.source.page_after(place, min(limit, self.source.page_limit))) is not None:
             for number in range(len(page)):
                 ts, key = int(page.ts[number]), page.ids[number].lower()
+                if ts > above.oldest:  # an API whose ids rise serves the next millisecond too, of which nothing may be stored yet
+                    continue
                 beneath = ts == below.newest and key in self.keys[ts]
                 if beneath or not await self._is_known(page, number):
                     return Seam(at, newer, f"{ts} {key}", holds=beneath)

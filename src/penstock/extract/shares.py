@@ -46,7 +46,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Shares:
-    """The partitions of one plan. `oldest` is where the events end, `density` how many lie in a millisecond on the whole."""
+    """The partitions of one plan. `oldest` is where the events end, `density` how many of those that are left lie in a millisecond."""
 
     epoch: str = ""
     oldest: int = 0
@@ -56,10 +56,11 @@ class Shares:
     _ahead: dict[Position, Ahead | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, scope: Scope, partitions: Sequence[Partition]) -> Shares:
-        """None of them has begun."""
-        newest, oldest = int(scope.facts["newest_ms"]), int(scope.facts["oldest_ms"])
-        density = (scope.rows or 0) / max(1, newest - oldest)
+    def of(cls, scope: Scope, partitions: Sequence[Partition], left: int) -> Shares:
+        """None of them has begun, and so many events are left in all."""
+        oldest = int(scope.facts["oldest_ms"])
+        ends = [(Frontier.of(one.start).ts, Frontier.of(one.end).ts) for one in partitions]
+        density = left / max(1, sum(max(0, high - max(low, oldest)) for high, low in ends))
         return cls(scope.span.start.epoch, oldest, density, len(partitions), {}, dict.fromkeys(one.start for one in partitions))
 
     def begin(self, partition: Partition) -> tuple[Reading, Ahead | None]:

@@ -14,20 +14,19 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from penstock.extract import stretch
+from penstock.extract import head, stretch
 from penstock.extract.api import EventsApi
 from penstock.extract.cursor import LAST_ID
 from penstock.extract.events import SCHEMA, Page
-from penstock.extract.keys import OLDEST, Frontier
-from penstock.extract.probe import find_range
+from penstock.extract.keys import NEWEST, Frontier
 from penstock.extract.shares import Shares
 from penstock.model.coverage import Position, Span, missing
 from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch, Refusal
 from penstock.ports.source import Partition, Plan, Progress, Scope, Splittable
 
-NEWEST = Frontier(2**62)
-"""A frontier above everything: nothing is read."""
+LOOKS = 2
+"""How often a run looks at the newest page to set its bound: when it begins, and when what there was then is stored."""
 
 
 class PageOutOfStep(Fatal):
@@ -37,16 +36,16 @@ class PageOutOfStep(Fatal):
 
 
 class TotalShrank(Fatal):
-    """The API has fewer events than when the scope was frozen."""
+    """The API has fewer events than it had before."""
 
     default_hint = "Events were deleted while they were read: no proof of completeness is possible. What was stored stays."
 
 
 @dataclass(slots=True)
 class EventSource:
-    """All events up to the newest one of the moment when the scope was frozen, cut into `partitions` parts.
+    """All events up to a bound that is frozen with the scope, cut into `partitions` parts.
 
-    `total` is what the API stated with the scope, `latest_total` what its newest answer says.
+    `total` is how many events the API stated when it was, those above the bound included, `latest_total` how many its newest answer says.
     """
 
     api: EventsApi
@@ -56,6 +55,7 @@ class EventSource:
     stealing: bool = True
     total: int | None = None
     latest_total: int | None = None
+    _looks: dict[Position, int] = field(default_factory=dict, init=False)
     _shares: Shares = field(default_factory=Shares, init=False, repr=False)
 
     @property
@@ -69,22 +69,36 @@ class EventSource:
         return SCHEMA
 
     async def plan(self, done: Progress) -> Plan:
-        """Freeze the scope, or take the frozen one; cut what is missing at its seams."""
-        scope = done.scope or await self._freeze()
-        self.total = scope.rows
-        cuts = [Frontier(ts).position(self.epoch) for ts in _seams(scope, self.partitions)]
+        """Freeze the scope, widen the one that is stored, or take it as it is; cut what is missing at its seams.
+
+        What is left of a scope is cut into no more parts than it has pages.
+        """
+        scope = await self._scope(done)
+        self.total = _total(scope)
+        left = (scope.rows or 0) - sum(interval.counts.received for interval in done.coverage)
+        parts = min(self.partitions, max(1, -(-left // self.page_limit))) if scope.rows and done.coverage else self.partitions
+        cuts = [Frontier(ts).position(self.epoch) for ts in _seams(scope, parts)]
         spans = [piece for span in missing(done.coverage, scope.span) for piece in _cut(span, cuts)]
         partitions = tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans))
-        self._shares = Shares.of(scope, partitions)
+        self._shares = Shares.of(scope, partitions, left)
         return Plan(scope, partitions)
 
-    async def _freeze(self) -> Scope:
-        found = await find_range(self.look)
-        span = Span(Frontier(found.newest).position(self.epoch), Frontier(OLDEST).position(self.epoch))
-        facts = {"newest_ms": found.newest, "oldest_ms": found.oldest}
-        if found.newest_rows is not None:
-            facts["newest_rows"] = found.newest_rows
-        return Scope(span, found.total, facts)
+    async def _scope(self, done: Progress) -> Scope:
+        """The scope to be read; see `head` for how far it reaches."""
+        before = done.scope
+        if before is None:
+            scope = await head.frozen(self)
+            self._looks[scope.span.start] = 1
+            return scope
+        self.total, looks = _total(before), self._looks.get(before.span.start, 0)
+        if looks == LOOKS or next(missing(done.coverage, before.span), None) is not None:
+            return before
+        scope = await head.widened(self, before)
+        if scope.rows is not None and before.rows is not None and scope.rows < before.rows:
+            raise TotalShrank(f"{scope.rows:,} where it had {before.rows:,}")
+        if scope.span != before.span:
+            self._looks[scope.span.start] = looks + 1
+        return scope
 
     async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
         """A batch for each page, the last one cut at the partition's end as it is by then."""
@@ -95,7 +109,7 @@ class EventSource:
         while after != reading.end.position(self.epoch):
             place, page = ahead or (place, await self.page_after(place, self.page_limit))
             ahead, end = None, reading.claim(place, page)
-            part = None if page is None else await self._share(page, place, start.ts, end, beyond if end.id else None)
+            part = None if page is None else await self.share(page, place, start.ts, end, beyond if end.id else None)
             if page is not None and part is not None and part.ended:
                 self._shares.keep(end.position(self.epoch), (place, page))
             place = end if page is None or part is None or part.ended else stretch.following(page)
@@ -126,10 +140,10 @@ class EventSource:
         try:
             return await self._checked(place, limit)
         except stretch.OutOfStep as error:
-            raise PageOutOfStep(f"{'the newest page' if place is None else f'the page after {place}'}: {error.detail}") from error
+            raise PageOutOfStep(f"{_name(place)}: {error.detail}") from error
 
-    async def page_after(self, place: Frontier, limit: int) -> Page | None:
-        """The page after `place`, to be gone on from.
+    async def page_after(self, place: Frontier | None, limit: int) -> Page | None:
+        """The page after `place`, or the newest one, to be gone on from.
 
         One without a cursor is asked for again up to its last event that can be read, or longer where it has none.
         """
@@ -140,7 +154,7 @@ class EventSource:
                 return await self.look(place, readable or self.page_limit)
         return await self._really_last(page, place, limit)
 
-    async def _really_last(self, page: Page | None, place: Frontier, limit: int) -> Page | None:
+    async def _really_last(self, page: Page | None, place: Frontier | None, limit: int) -> Page | None:
         """A page that says it is the last one is believed when nothing follows its last event; else it is asked for again.
 
         Raises:
@@ -150,7 +164,7 @@ class EventSource:
             return page
         again = await self.look(place, limit)
         if again is None or not again.paging.has_more:
-            raise PageOutOfStep(f"the page after {place}: it says that it is the last one, and others follow it")
+            raise PageOutOfStep(f"{_name(place)}: it says that it is the last one, and others follow it")
         return again
 
     async def _goes_on(self, page: Page) -> bool:
@@ -168,14 +182,14 @@ class EventSource:
         return page
 
     def _note_total(self, total: int | None) -> None:
-        """More events than at the start are newer ones; fewer make every proof void."""
+        """More events than before are newer ones; fewer make every proof void."""
         if total is None or self.total is None:
             return
         if total < self.total:
-            raise TotalShrank(f"{total:,}, when the scope was frozen {self.total:,}")
+            raise TotalShrank(f"{total:,} where it had {self.total:,}")
         self.latest_total = max(total, self.latest_total or 0)
 
-    async def _share(self, page: Page, place: Frontier, high: int, end: Frontier, beyond: Page | None) -> stretch.Share:
+    async def share(self, page: Page, place: Frontier, high: int, end: Frontier, beyond: Page | None) -> stretch.Share:
         """Which events of the page are this partition's; `beyond` starts behind an end inside a millisecond.
 
         Raises:
@@ -201,6 +215,15 @@ class EventSource:
         return stretch.seam(page, [await self.look(Frontier(ts), 1), await self.look(Frontier(ts + 1, LAST_ID), 1)])
 
 
+def _name(place: Frontier | None) -> str:
+    return "the newest page" if place is None else f"the page after {place}"
+
+
+def _total(scope: Scope) -> int | None:
+    """How many events the API had in all when the scope was frozen."""
+    return int(scope.facts["total"]) if "total" in scope.facts else None
+
+
 def _batch(page: Page, part: stretch.Share, after: Position, upto: Position) -> Batch:
     """The events of a page that are this partition's."""
     rows = page.rows if part.mine.all() else page.rows.filter(pa.array(part.mine[page.places]))
@@ -219,7 +242,7 @@ def _nothing(after: Position, upto: Position) -> Batch:
 
 def _seams(scope: Scope, partitions: int) -> Iterator[int]:
     """Milliseconds after which the partitions end, newest first: equal stretches of time."""
-    newest, oldest = int(scope.facts["newest_ms"]), int(scope.facts["oldest_ms"])
+    newest, oldest = Frontier.of(scope.span.start).ts, int(scope.facts["oldest_ms"])
     for number in range(1, partitions):
         yield newest - (newest - oldest) * number // partitions
 

@@ -45,7 +45,7 @@ HELP: Mapping[CounterName | GaugeName | WorkerCounterName, str] = {
     "cursors_recovered_total": "Cursors made again after they had expired.",
     "cursors_missing_total": "Pages that said there is more and gave no cursor; read on from their last key.",
     "rows_per_second": "Records stored per second, exponential moving average.",
-    "rows_expected": "Records the source stated when the scope was frozen.",
+    "rows_expected": "Records the source stated for the scope.",
     "workers_busy": "Workers that read or write at this moment.",
     "worker_rows_total": "Records a worker brought home in this run.",
     "database_restarts": "Times this run had to restart the embedded database.",

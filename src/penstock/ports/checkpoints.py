@@ -105,10 +105,7 @@ class Runs(Protocol):
         ...
 
     async def freeze(self, run: Run, scope: Scope) -> None:
-        """Store the scope, or a wider one in place of it, which takes its rows and facts along.
-
-        The same scope again changes nothing. Raises `PositionMoved` for one that differs and does not contain more than the stored one.
-        """
+        """Store the scope, or another one in its place that contains its span; raises `PositionMoved` for one that does not."""
         ...
 
     async def forget(self, run: Run) -> None:

@@ -22,7 +22,7 @@ class PositionLost(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a pipeline has set out to read, frozen before the first read.
+    """What a pipeline has set out to read, frozen before the first read of it.
 
     `rows` is how many records the source stated that to be, if it did; `facts` are the source's own, for planning again.
     """
@@ -90,7 +90,10 @@ class Source(Protocol):
         ...
 
     async def plan(self, done: Progress) -> Plan:
-        """Freeze a scope if `done` has none, and cut what `done` does not cover; whatever was read before has been abandoned.
+        """Freeze a scope if `done` has none, or where `done` covers all of its own a wider one, and cut what `done` does not cover.
+
+        Whatever was read before has been abandoned. The engine stores a scope that is not that of `done` before it goes on, and asks again
+        when its partitions are covered: within one run, a source that grows has to come to an end of widening.
 
         Partitions do not overlap, and none reaches into what is covered. Raises `Transient` to be asked again, `Fatal` to stop the run.
         """

@@ -16,6 +16,9 @@ from penstock.model.coverage import Interval, Position, in_order
 from penstock.ports.flow import Batch
 from penstock.ports.source import Partition, Plan, Progress, Source
 
+PASSES = 5
+"""So often a source may be asked after all was covered, until it has nothing more to read: it does not grow in a test."""
+
 drawn = settings(
     suppress_health_check=[HealthCheck.differing_executors],  # the classes that inherit a test are what it is run for
     deadline=None,
@@ -58,11 +61,15 @@ class SourceSuite:
         assert again.scope == scope
 
     async def test_nothing_is_left_to_plan_when_all_is_covered(self) -> None:
-        """Where coverage is whole there are no partitions."""
-        scope = (await self.make().plan(Progress())).scope
-        whole = Interval(scope.span.start, scope.span.end)
+        """Where coverage is whole there are no partitions but those of a wider scope, and nothing is left once that is covered too."""
+        source = self.make()
+        plan = await source.plan(Progress())
 
-        plan = await self.make().plan(Progress(scope, (whole,)))
+        for _ in range(PASSES):
+            before, whole = plan.scope, Interval(plan.scope.span.start, plan.scope.span.end)
+            plan = await source.plan(Progress(before, (whole,)))
+            assert plan.scope.span.contains(before.span)
+            assert_tiled(plan, (whole,))
 
         assert plan.partitions == ()
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry, Worker
@@ -29,6 +30,9 @@ from penstock.simulate.keys import Span
 from penstock.stores.postgres.census import Census
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections
+from tests.unit.extract.keyset import Keyset
+
+EXTRACTION = ExtractSettings(partition_count=3, batch_size=100, max_refused_percent=100.0)
 
 
 @dataclass(slots=True)
@@ -61,6 +65,11 @@ class Bench:
         """The same, stopped on request after so many blocks."""
         self.telemetry = telemetry = Impatient(after_blocks=blocks)
         return await job.extract(settings, Address(server.url, server.api_key), self.dial, telemetry, telemetry.stop)
+
+    async def extract(self, settings: ExtractSettings = EXTRACTION) -> Extraction:
+        """Extract what `double_instead_of_http` has put in the place of an API."""
+        self.telemetry = Telemetry()
+        return await job.extract(settings, Address("http://double", "key"), self.dial, self.telemetry, asyncio.Event())
 
     async def progress(self) -> Progress:
         """What is stored of the pipeline, and its scope."""
@@ -132,6 +141,16 @@ class Bench:
     async def dial(self) -> str:
         """Where the database is."""
         return self.url
+
+
+def double_instead_of_http(monkeypatch: pytest.MonkeyPatch, double: Keyset) -> None:
+    """Let the job talk to a double."""
+
+    @asynccontextmanager
+    async def connected(*_: object) -> AsyncIterator[EventsApi]:
+        yield double.api
+
+    monkeypatch.setattr(EventsApi, "connected", connected)
 
 
 def good_ids(server: Server) -> set[UUID]:

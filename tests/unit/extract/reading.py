@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from penstock.extract.keys import Frontier
 from penstock.extract.source import EventSource
+from penstock.model.coverage import Interval
 from penstock.ports.flow import Batch
 from penstock.ports.source import Partition, Progress
 
@@ -24,8 +25,17 @@ async def batches_of(source: EventSource, partition: Partition) -> list[Batch]:
 
 async def read_all(source: EventSource) -> dict[Partition, list[Batch]]:
     """Everything, by partition."""
-    plan = await source.plan(Progress())
-    return {partition: await batches_of(source, partition) for partition in plan.partitions}
+    return await read_on(source, Progress())
+
+
+async def read_on(source: EventSource, done: Progress) -> dict[Partition, list[Batch]]:
+    """All that is planned, by partition, until nothing more is."""
+    plan, read = await source.plan(done), dict[Partition, list[Batch]]()
+    while plan.partitions:
+        read |= {partition: await batches_of(source, partition) for partition in plan.partitions}
+        whole = Interval(plan.scope.span.start, plan.scope.span.end)
+        plan = await source.plan(Progress(plan.scope, (whole,)))
+    return read
 
 
 def raws(batches: Iterable[Batch]) -> Counter[bytes]:

@@ -20,6 +20,8 @@ from .reading import all_raws, batches_of, expected, raws, read_all
 
 SLOPE = [Told(90 - 10 * number, number) for number in range(10)]
 """Ten events, a page of three at a time: the second page holds numbers 3 to 5."""
+NEWEST = Told(100, 99)
+"""The newest event, which no scope takes in at first."""
 BURST = [Told(50, number) for number in range(10)]
 """Ten events of one millisecond, in an order of their own."""
 HIDDEN = [Told(50, number, "neither") for number in range(10)]
@@ -138,7 +140,7 @@ LIES: dict[str, Lie] = {
 def lying(lie: Lie, *numbers: int, events: list[Told] | None = None) -> Lying:
     """It lies in these requests; request 0 freezes the scope, request 2 is for the second page. Without numbers from there on."""
     when: Callable[[int], bool] = (lambda number: number in numbers) if numbers else (lambda number: number >= 2)
-    return Lying(SLOPE if events is None else events, lie=lie, when=when)
+    return Lying([NEWEST, *(SLOPE if events is None else events)], lie=lie, when=when)
 
 
 def source_of(double: Keyset, *, partitions: int = 1) -> EventSource:
@@ -165,7 +167,7 @@ async def test_misled_twice(lie: Lie) -> None:
     source = source_of(double)
     (partition,) = (await source.plan(Progress())).partitions
 
-    with pytest.raises(PageOutOfStep, match=f"the page after {BASE + 70} {double.told[2].id}: ") as caught:
+    with pytest.raises(PageOutOfStep, match=f"the page after {BASE + 70} {SLOPE[2].id}: ") as caught:
         await batches_of(source, partition)
 
     assert (caught.value.exit_code, bool(caught.value.hint)) == (1, True)
@@ -230,13 +232,13 @@ async def test_no_cursor_and_nothing_to_read() -> None:
 async def test_more_without_a_cursor() -> None:
     """Such a page is gone on from by its last key, and counted; where that cannot be read the page is asked for up to one that can."""
     events = [replace(one, sort="neither") if one.number in {4, 5} else one for one in SLOPE]
-    double = Keyset(events, cursorless=frozenset(range(10)))
+    double = Keyset([NEWEST, *events], cursorless=frozenset(range(10)))
 
     read = await read_all(source_of(double))
 
-    assert all_raws(read) == expected(events)
+    assert all_raws(read) == expected(double.told)
     assert double.asked[2:4] == [(double.asked[2][0], 3), (double.asked[2][0], 1)]
-    assert double.counters["cursors_missing_total"] == 3
+    assert double.counters["cursors_missing_total"] == 4
     assert double.counters["requests_retried_total"] == 0
 
 
@@ -264,22 +266,22 @@ async def test_nothing_left_all_too_early() -> None:
 
     read = await read_all(source_of(double, partitions=2))
 
-    first, second = ({raw for batch in batches for raw in raws([batch])} for batches in read.values())
+    first, second, _ = ({raw for batch in batches for raw in raws([batch])} for batches in read.values())
     assert len(first) < 5
     assert second == {one.raw for one in SLOPE[5:]}
 
 
 async def test_the_total_grows() -> None:
     """More events than with the scope are newer ones: they are noted, and not read."""
-    double = Keyset(SLOPE[1:])
+    double = Keyset(SLOPE)
     source = source_of(double)
     (partition,) = (await source.plan(Progress())).partitions
-    double.told = SLOPE
+    double.told = [NEWEST, *SLOPE]
 
     batches = await batches_of(source, partition)
 
     assert raws(batches) == expected(SLOPE[1:])
-    assert (source.total, source.latest_total) == (9, 10)
+    assert (source.total, source.latest_total) == (10, 11)
 
 
 async def test_the_total_shrinks() -> None:
@@ -288,7 +290,7 @@ async def test_the_total_shrinks() -> None:
     source = source_of(double)
     (partition,) = (await source.plan(Progress())).partitions
 
-    with pytest.raises(TotalShrank, match="9, when the scope was frozen 10") as caught:
+    with pytest.raises(TotalShrank, match="10 where it had 11") as caught:
         await batches_of(source, partition)
 
     assert caught.value.exit_code == 1

@@ -69,7 +69,7 @@ class MemoryCheckpoints:
         """Keep the scope, or a wider one."""
         record = self._fenced(run)
         kept = record.scope
-        if kept is not None and kept != scope and (kept.span == scope.span or not scope.span.contains(kept.span)):
+        if kept is not None and not scope.span.contains(kept.span):
             raise PositionMoved(f"{run.pipeline.name} has another scope already")
         record.scope = scope
 

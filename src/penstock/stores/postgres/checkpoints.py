@@ -122,11 +122,9 @@ class PostgresCheckpoints:
         async with self.connections.transaction("on") as connection:
             sql = """
                 update penstock.pipelines set epoch = $3, scope_start = $4, scope_end = $5, scope_rows = $6, facts = $7::text::json
-                where name = $1 and fence = $2 and (scope_start is null
-                    or (epoch, scope_start, scope_end, facts::text) = ($3, $4, $5, $7::text) and scope_rows is not distinct from $6
-                    or epoch = $3 and $4 <= scope_start and scope_end <= $5 and ($4, $5) <> (scope_start, scope_end))
+                where name = $1 and fence = $2 and (scope_start is null or epoch = $3 and $4 <= scope_start and scope_end <= $5)
                 returning true"""
-            facts = json.dumps(dict(scope.facts), sort_keys=True)
+            facts = json.dumps(dict(scope.facts))
             if not await connection.fetchval(sql, run.pipeline.name, run.fence, start.epoch, start.order, end.order, scope.rows, facts):
                 await self._lost(connection, run)
 

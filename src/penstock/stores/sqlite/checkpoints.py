@@ -20,9 +20,7 @@ T = TypeVar("T")
 
 FREEZE = """
     update penstock_pipelines set epoch = :epoch, scope_start = :start, scope_end = :end, scope_rows = :rows, facts = :facts
-    where name = :name and (scope_start is null
-        or (epoch, scope_start, scope_end, facts) = (:epoch, :start, :end, :facts) and scope_rows is :rows
-        or epoch = :epoch and :start <= scope_start and scope_end <= :end and (:start, :end) <> (scope_start, scope_end))"""
+    where name = :name and (scope_start is null or epoch = :epoch and :start <= scope_start and scope_end <= :end)"""
 
 FORGET = "update penstock_pipelines set epoch = null, scope_start = null, scope_end = null, scope_rows = null, facts = null where name = ?"
 
