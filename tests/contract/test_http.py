@@ -15,10 +15,11 @@ from penstock.ports.source import Partition, Plan, Progress, Source
 from penstock.simulate.shop.orders import updated_s
 from penstock.simulate.shop.serve import running
 from penstock.simulate.shop.settings import ShopSettings
+from penstock.stores.columns import named
 from penstock.stores.http.api import Api
-from penstock.stores.http.rows import columns
 from penstock.stores.http.settings import Auth, CursorPaging, HttpSettings, OffsetPaging, PagePaging, TimeFilter
 from penstock.stores.http.source import HttpSource
+from penstock.stores.jsonl.rows import decoder_for
 from penstock.testing.sources import SourceSuite
 from tests.contract.threads import in_thread
 
@@ -35,7 +36,7 @@ STATED = {
     "updated_at": "string",
     "items": "json",
 }
-SCHEMA = columns([], STATED)
+DECODER = decoder_for([], {name: named(name, kind) for name, kind in STATED.items()})
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Connecting:
     @property
     def schema(self) -> pa.Schema:
         """Columns of orders."""
-        return SCHEMA
+        return DECODER.schema
 
     @property
     def splitting(self) -> None:
@@ -57,7 +58,7 @@ class Connecting:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[HttpSource]:
         async with Api.connected(self.settings, Counters.zero()) as api:
-            yield HttpSource(api, SCHEMA, updated_s(SHOP.orders) * 1000)
+            yield HttpSource(api, DECODER, updated_s(SHOP.orders) * 1000)
 
     async def plan(self, done: Progress) -> Plan:
         """As the source does."""

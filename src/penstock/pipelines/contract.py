@@ -39,13 +39,13 @@ class Contract:
     schema: pa.Schema
     _wider: pa.Schema | None = None
 
-    def recall(self, facts: Mapping[str, int | str]) -> None:
-        """Put columns in force that `fit` found, take up what was frozen, and hold the two against each other. No writer is open by then.
+    def recall(self, facts: Mapping[str, int | str], given: pa.Schema) -> None:
+        """Put columns in force that `fit` found, or those now `given`, and hold them against what was frozen. No writer is open by then.
 
         Raises:
             SchemaChanged: under `freeze`, with every difference.
         """
-        self.schema = self._wider or self.schema
+        self.schema = self._wider or given
         if FACT not in facts:
             return
         frozen = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(str(facts[FACT]))))

@@ -35,8 +35,7 @@ class Staged:
     _bound: dict[pa.Schema, tuple[Step, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        steps = self._steps(self.source.schema)
-        self.contract = Contract(self.policy, steps[-1].schema if steps else self.source.schema)
+        self.contract = Contract(self.policy, self._given())
 
     @property
     def splitting(self) -> Splittable | None:
@@ -55,11 +54,11 @@ class Staged:
             SchemaChanged: the source has other columns by now, and the contract is to freeze them.
         """
         known = {} if done.scope is None else done.scope.facts
-        self.contract.recall(known)
         places = {self._own(interval.upto): interval.upto for interval in done.coverage}
         coverage = tuple(replace(interval, upto=self._own(interval.upto)) for interval in done.coverage)
         scope = None if done.scope is None else replace(done.scope, facts=_without_columns(done.scope))
         plan = await self.source.plan(replace(done, scope=scope, coverage=coverage))
+        self.contract.recall(known, self._given())  # by now a source that has only a sample to learn from knows what it froze
         frozen = known if plan.scope == scope else {**plan.scope.facts, **self.contract.facts()}
         partitions = tuple(replace(one, start=places.get(one.start, one.start)) for one in plan.partitions)
         return Plan(replace(plan.scope, facts=frozen), partitions)
@@ -79,6 +78,11 @@ class Staged:
                 upto = partition.end if batch.upto == end else joined(batch.upto, states)
                 yield replace(given, after=at, upto=upto)
                 at = upto
+
+    def _given(self) -> pa.Schema:
+        """The columns that the stages make of the source's."""
+        steps = self._steps(self.source.schema)
+        return steps[-1].schema if steps else self.source.schema
 
     def _own(self, position: Position) -> Position:
         """The source's own position."""

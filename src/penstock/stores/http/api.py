@@ -146,7 +146,9 @@ class Api:
 
 def shown(ask: Ask) -> str:
     """A page for people; of an address only its path, because of what may stand in its parameters."""
-    return URL(ask.url, encoded=True).path if ask.url else ", ".join(f"{name}={value[:40]}" for name, value in ask.query.items())
+    if ask.url:
+        return URL(ask.url, encoded=True).path
+    return ", ".join(f"{name}={value[:40]}" for name, value in ask.query.items()) or "the beginning"
 
 
 def _authorization(auth: Auth | None) -> dict[str, str]:

@@ -57,10 +57,6 @@ class Pull:
             return None
         return Window(time, self.low or time.start_ms, self.high)
 
-    async def stated_total(self) -> int | None:
-        """How many rows the first page says there are, where it does."""
-        return (await self._turn(None, first(self.api.settings))).place.total if self.api.settings.total else None
-
     async def turns(self, last: Turn | None) -> AsyncGenerator[Turn, None]:
         """The pages after `last`, or all of them.
 
@@ -90,7 +86,7 @@ class Pull:
             turn = await self._turn(Turn(Page((), b"", None, None), before, None), place.ask)
             if turn.place.digest == place.digest:
                 return replace(turn, place=place)
-        raise PositionLost(f"the page at {shown(place.ask) or 'the beginning'} no longer holds what it held")
+        raise PositionLost(f"the page at {shown(place.ask)} no longer holds what it held")
 
     async def _turn(self, last: Turn | None, ask: Ask) -> Turn:
         """The page that `ask` gives; one that repeats the last page is no answer and is asked for again."""

@@ -1,4 +1,4 @@
-"""Rows of a page as columns, and the reason for each that is none."""
+"""The rows of a page, sorted out: those to store, those that are left out, and those that are none."""
 
 from __future__ import annotations
 
@@ -7,43 +7,46 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
-from penstock.stores.columns import infer, is_json, named, parse, record_batch, said, widened
 from penstock.stores.http.path import UNDECODABLE
 from penstock.stores.http.window import Window
+from penstock.stores.jsonl.rows import RowDecoder
 
 _row = msgspec.json.Decoder(dict[str, Any])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+"""In JSON, line ends stand only where blanks may."""
 
 
 @dataclass(slots=True)
 class Sorted:
-    """The rows of a page, sorted out: those to store, by their number on the page; why others are none; how many are left out."""
+    """The rows of a page by their numbers: in columns, refused with the reason, and how many are left out for which cause."""
 
-    good: dict[int, dict[str, Any]] = field(default_factory=dict)
+    rows: pa.RecordBatch
     refused: dict[int, str] = field(default_factory=dict)
     filtered: int = 0
     duplicate: int = 0
 
 
-def sort_out(raws: Sequence[bytes], before: Collection[bytes], window: Window | None) -> Sorted:
-    """Decode rows; what stood on the page `before` in the very same words is a duplicate, what is outside the window is filtered."""
-    sorted_ = Sorted()
+def sort_out(raws: Sequence[bytes], before: Collection[bytes], window: Window | None, decoder: RowDecoder) -> Sorted:
+    """What stood on the page `before` in the very same words is a duplicate, what is outside the window is filtered."""
+    sorted_, numbers = Sorted(pa.RecordBatch.from_pylist([], schema=decoder.schema)), list[int]()
     for number, raw in enumerate(raws):
         if raw in before:
             sorted_.duplicate += 1
-            continue
-        try:
-            row = _row.decode(raw)
-            if window is not None and not window.holds(row):
-                sorted_.filtered += 1
-                continue
-        except (*UNDECODABLE, TypeError, ValueError) as error:
-            sorted_.refused[number] = str(error)
-        else:
-            sorted_.good[number] = row
+        elif window is None or _is_within(window, number, raw, sorted_):
+            numbers.append(number)
+    if numbers:
+        decoded = decoder.decode(b"\n".join([*(raws[number].translate(_ONE_LINE) for number in numbers), b""]))
+        sorted_.rows = decoded.rows
+        sorted_.refused |= {numbers[bad.record]: bad.reason for bad in decoded.bad}
     return sorted_
+
+
+def sample(raws: Sequence[bytes]) -> list[Mapping[str, Any]]:
+    """The objects among some rows, for their columns to be inferred."""
+    return [row for raw in raws if isinstance(row := _decoded(raw), dict)]
 
 
 def identities(raws: Sequence[bytes], key: Sequence[str]) -> list[bytes]:
@@ -51,54 +54,30 @@ def identities(raws: Sequence[bytes], key: Sequence[str]) -> list[bytes]:
     return [_identity(raw, key) for raw in raws] if key else list(raws)
 
 
-def columns(rows: Sequence[Mapping[str, Any]], stated: Mapping[str, str]) -> pa.Schema:
-    """The columns of rows: those that are stated as they are stated, the others as they look."""
-    found = {field.name: field for field in infer(rows)} | {name: named(name, kind) for name, kind in stated.items()}
-    return pa.schema(list(found.values()))
+def _is_within(window: Window, number: int, raw: bytes, sorted_: Sorted) -> bool:
+    """Whether a row belongs to the window; where not, it is counted or refused."""
+    row = _decoded(raw)
+    if isinstance(row, Exception):
+        return True  # the decoder says what is wrong with it
+    try:
+        within = window.holds(row)
+    except (TypeError, ValueError) as error:
+        sorted_.refused[number] = f"{window.filter.column}: {error}"
+        return False
+    sorted_.filtered += not within
+    return within
 
 
-def arranged(rows: Mapping[int, Mapping[str, Any]], raws: Sequence[bytes], known: pa.Schema, stated: Mapping[str, str]) -> Arranged:
-    """Rows in the columns of `known`, or in wider ones where they do not fit these."""
-    numbers, values = list(rows), list(rows.values())
-    inferred = infer([{name: value for name, value in row.items() if name not in stated} for row in values])
-    schema = widened(known, inferred)
-    plain = pa.schema([field for field in schema if field.name not in stated])
-    made, bad = dict(zip(plain.names, record_batch(values, plain).columns, strict=True)), dict[int, str]()
-    for name in stated:
-        made[name], unreadable = parse(_texts(values, [raws[number] for number in numbers], schema.field(name)), schema.field(name))
-        for place in unreadable:
-            bad.setdefault(place, f"{name}: {str(values[place].get(name))[:60]!r} is no {said(schema.field(name))}")
-    batch = pa.RecordBatch.from_arrays([made[field.name] for field in schema], schema=schema)
-    if bad:
-        batch = batch.take(pa.array(np.delete(np.arange(len(values)), list(bad))))
-    return Arranged(batch, {numbers[place]: reason for place, reason in bad.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Arranged:
-    """Rows in columns, and by its number on the page why each other one is none."""
-
-    rows: pa.RecordBatch
-    refused: Mapping[int, str]
-
-
-def _texts(values: Sequence[Mapping[str, Any]], raws: Sequence[bytes], field: pa.Field) -> pa.Array:
-    """The values of a stated column as texts; numbers that have to be exact in the words in which they came."""
-    if pa.types.is_decimal(field.type):
-        exact = [bytes(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get(field.name, b"null")).decode() for raw in raws]
-        return pa.array([None if text == "null" else text.strip('"') for text in exact], pa.string())
-    return pa.array([_text(row.get(field.name), field) for row in values], pa.string())
-
-
-def _text(value: object, field: pa.Field) -> str | None:
-    if value is None or (isinstance(value, str) and not is_json(field)):
-        return value
-    return msgspec.json.encode(value).decode()
+def _decoded(raw: bytes) -> dict[str, Any] | Exception:
+    try:
+        return _row.decode(raw)
+    except UNDECODABLE as error:
+        return error
 
 
 def _identity(raw: bytes, key: Sequence[str]) -> bytes:
     try:
-        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        members = _members.decode(raw)
     except UNDECODABLE:
         return raw
     return b"\0".join(bytes(members.get(name, b"")) for name in key)

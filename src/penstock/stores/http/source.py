@@ -6,10 +6,12 @@ has to hold what it held: only then do the numbers still mean the same rows.
 
 from __future__ import annotations
 
+import base64
+import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,13 +21,15 @@ from penstock.model.errors import Fatal, Misconfigured
 from penstock.model.metrics import Counters
 from penstock.ports.flow import Batch, Refusal
 from penstock.ports.source import Partition, Plan, PositionLost, Progress, Scope
+from penstock.stores.columns import named
 from penstock.stores.http.api import Api, shown
 from penstock.stores.http.paging import first
 from penstock.stores.http.place import Place, bound, bound_of
 from penstock.stores.http.pull import Pull, Turn
-from penstock.stores.http.rows import arranged, columns, sort_out
+from penstock.stores.http.rows import sample, sort_out
 from penstock.stores.http.settings import HttpSettings
 from penstock.stores.http.window import written
+from penstock.stores.jsonl.rows import RowDecoder, decoder_for
 
 if TYPE_CHECKING:
     from penstock.ports.source import Splittable
@@ -48,12 +52,20 @@ class RowsMissing(Fatal):
 
 @dataclass(slots=True)
 class HttpSource:
-    """The rows of an API, in columns of `schema`. `now_ms` is when it was looked at, by its own clock. A run begins at most one pull."""
+    """The rows of an API, made into columns by `decoder`. `now_ms` is when it was looked at, by its own clock.
+
+    A run begins at most one pull. How many rows a pull will have is not stated: an API may get more of them while it is read.
+    """
 
     api: Api
-    schema: pa.Schema
+    decoder: RowDecoder
     now_ms: int
     _planned: bool = field(default=False, init=False)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns as the first page had them when the scope was frozen."""
+        return self.decoder.schema
 
     @property
     def splitting(self) -> Splittable | None:
@@ -62,26 +74,19 @@ class HttpSource:
 
     async def plan(self, done: Progress) -> Plan:
         """What is missing of the last pull; or, where nothing was missing when the run began, the next pull."""
-        scope = done.scope or await self._first()
+        scope = done.scope or Scope(Span(bound(0), bound(max(1, self._up_to()))), facts=_facts(self.decoder))
+        self.decoder = _decoder(scope.facts)
         if not self._planned and not list(missing(done.coverage, scope.span)):
-            scope = await self._further(scope)
+            scope = self._further(scope)
         self._planned = True
         spans = missing(done.coverage, scope.span)
         return Plan(scope, tuple(Partition(number, span.start, span.end) for number, span in enumerate(spans)))
 
-    async def _first(self) -> Scope:
-        high = max(1, self._up_to())
-        return Scope(Span(bound(0), bound(high)), await Pull(self.api, 0, high).stated_total())
-
-    async def _further(self, scope: Scope) -> Scope:
+    def _further(self, scope: Scope) -> Scope:
         """The scope with one more pull, where there is something new to ask for."""
         settings, low = self.api.settings, bound_of(scope.span.end)
         high = self._up_to() if settings.time else low + settings.again
-        if high <= low:
-            return scope
-        total = await Pull(self.api, low, high).stated_total()
-        rows = None if total is None or scope.rows is None else scope.rows + total
-        return Scope(Span(scope.span.start, bound(high)), rows)
+        return scope if high <= low else replace(scope, span=Span(scope.span.start, bound(high)))
 
     def _up_to(self) -> int:
         """The bound of a pull that begins now."""
@@ -105,12 +110,10 @@ class HttpSource:
 
     def _batch(self, pull: Pull, turn: Turn, after: Position, upto: Position) -> Batch:
         raws = turn.page.rows
-        sorted_ = sort_out(raws, turn.before, pull.window)
-        made = arranged(sorted_.good, raws, self.schema, self.api.settings.columns)
-        origin = f"the page at {shown(turn.place.ask) or 'the beginning'}"
-        reasons = sorted((sorted_.refused | dict(made.refused)).items())
-        refused = tuple(Refusal(number, raws[number], reason, f"row {number} of {origin}") for number, reason in reasons)
-        return Batch(made.rows, refused, after, upto, filtered=sorted_.filtered, duplicate=sorted_.duplicate)
+        found = sort_out(raws, turn.before, pull.window, self.decoder)
+        origin = f"the page at {shown(turn.place.ask)}"
+        refused = tuple(Refusal(number, raws[number], why, f"row {number} of {origin}") for number, why in sorted(found.refused.items()))
+        return Batch(found.rows, refused, after, upto, filtered=found.filtered, duplicate=found.duplicate)
 
 
 def _upto(turn: Turn, end: Position) -> Position:
@@ -124,12 +127,22 @@ def _upto(turn: Turn, end: Position) -> Position:
     if place.reached(end):
         return end
     if end.resume and (turn.following is None or place.pages >= Place.of(end).pages):
-        raise PositionLost(f"the page at {shown(place.ask) or 'the beginning'} and others no longer hold what they held")
+        raise PositionLost(f"the page at {shown(place.ask)} and others no longer hold what they held")
     if turn.following is not None:
         return place.position
     if place.total is not None and place.rows < place.total:
         raise RowsMissing(f"{place.rows:,} of {place.total:,}")
     return end
+
+
+def _facts(decoder: RowDecoder) -> dict[str, int | str]:
+    """What of the columns is frozen: a later first page may show fewer of them."""
+    return {"columns": base64.b64encode(decoder.schema.serialize()).decode(), "void": json.dumps(sorted(decoder.void))}
+
+
+def _decoder(facts: Mapping[str, int | str]) -> RowDecoder:
+    schema = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(str(facts["columns"]))))
+    return RowDecoder(schema, frozenset(json.loads(str(facts["void"]))))
 
 
 @asynccontextmanager
@@ -139,11 +152,12 @@ async def opened(settings: HttpSettings, counters: Counters) -> AsyncIterator[Ht
     Raises:
         NoColumns: it has no rows, and no columns are stated.
     """
+    stated = {name: named(name, kind) for name, kind in settings.columns.items()}
     time_filter = settings.time
     since = {time_filter.since: written(time_filter.start_ms, time_filter.format)} if time_filter and time_filter.start_ms else {}
     async with Api.connected(settings, counters) as api:
         page = await api.page(first(settings), since, lambda page: page, first=True)
-        schema = columns(list(sort_out(page.rows, (), None).good.values()), settings.columns)
-        if not schema.names:
-            raise NoColumns(api.settings.identity)
-        yield HttpSource(api, schema, time.time_ns() // 1_000_000 if page.date_ms is None else page.date_ms)
+        decoder = decoder_for(sample(page.rows), stated)
+        if not decoder.schema.names:
+            raise NoColumns(settings.identity)
+        yield HttpSource(api, decoder, time.time_ns() // 1_000_000 if page.date_ms is None else page.date_ms)

@@ -89,6 +89,14 @@ class RowDecoder:
         return said(column) not in (*JSON_FITS, "json")
 
 
+def decoder_for(rows: Sequence[Mapping[str, Any]], stated: Mapping[str, pa.Field]) -> RowDecoder:
+    """A decoder for the columns that rows have: those that are stated as they are stated, the others as they look."""
+    inferred = {column.name: column for column in infer({n: v for n, v in row.items() if n not in stated} for row in rows)}
+    found = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: {**inferred, **stated}[name] for name in [*found, *stated] if name in inferred or name in stated}
+    return RowDecoder(pa.schema(list(columns.values())), frozenset(found) - columns.keys())
+
+
 def sample(block: bytes) -> list[Mapping[str, Any]]:
     """The objects of some lines, for their columns to be inferred; what is none is left out."""
     rows: list[Mapping[str, Any]] = []

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-
-from penstock.stores.columns import infer, named
+from penstock.stores.columns import named
 from penstock.stores.files.errors import NoColumns
 from penstock.stores.files.source import FileSource, beginnings
 from penstock.stores.files.stream import BLOCK_BYTES, BOM, Limits
 from penstock.stores.files.text import Decoded, TextFormat
-from penstock.stores.jsonl.rows import RowDecoder, sample
+from penstock.stores.jsonl.rows import RowDecoder, decoder_for, sample
 from penstock.stores.jsonl.settings import JsonlSource
 
 PARTITION_BYTES = 64 * 2**20
@@ -30,14 +28,10 @@ def source(settings: JsonlSource, folder: Path, partition_bytes: int = PARTITION
     limits = Limits(block_bytes, settings.max_line_bytes)
     stated = {name: named(name, type_name) for name, type_name in settings.columns.items()}
     rows = [row for block in beginnings(folder, settings.path) for row in sample(block)]
-    inferred = {column.name: column for column in infer({n: v for n, v in row.items() if n not in stated} for row in rows)}
-    found = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: {**inferred, **stated}[name] for name in [*found, *stated] if name in inferred or name in stated}
-    if not columns:
+    rows_of = decoder_for(rows, stated)
+    if not rows_of.schema.names:
         raise NoColumns(str(folder / settings.path))
-    schema = pa.schema(list(columns.values()))
-    rows_of = RowDecoder(schema, frozenset(found) - columns.keys())
-    form = TextFormat(schema, partial(_decoder, rows_of), complete=settings.complete, limits=limits)
+    form = TextFormat(rows_of.schema, partial(_decoder, rows_of), complete=settings.complete, limits=limits)
     return FileSource(folder, settings.path, form, partition_bytes)
 
 
