@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import asyncpg
 from penstock.engine.checkpointed import checkpointed
 from penstock.ports.checkpoints import Holder, Pipeline
 from penstock.ports.sink import Destination
+from penstock.stores.files.written import Encoding, WrittenFile
 from penstock.stores.memory import MemoryCheckpoints, MemorySink
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections, SyncCommit
@@ -263,3 +265,30 @@ class SqliteBench:
     async def ask(self, sql: str, *arguments: object) -> list[sqlite3.Row]:
         """Query the file."""
         return await self.runs.database.transact(lambda connection: connection.execute(sql, arguments).fetchall())
+
+
+@dataclass
+class WrittenFileBench(Beside[SqliteBench]):
+    """One file, and the checkpoints beside it."""
+
+    path: Path
+    encoding: Encoding
+    aside: bool = False
+
+    @property
+    def runs(self) -> WrittenFile:
+        """The two, joined anew."""
+        return WrittenFile(self.checkpoints.runs, self.path, self.encoding, self.aside)
+
+    async def crash(self) -> None:
+        """The process goes, and leaves bytes that it did not get to confirm."""
+        await self.checkpoints.crash()
+        if self.runs.writing.exists():
+            with self.runs.writing.open("ab") as file:
+                file.write(b'999,"half a ro')
+
+    async def stored(self) -> Sequence[int]:
+        """The ids in the file, which is finished or not, up to what is confirmed."""
+        found = [path for path in (self.runs.writing, self.path) if path.exists()]
+        text = found[0].read_text().replace('999,"half a ro', "") if found else ""
+        return [int(number) for number in re.findall(r'^(?:\{"id":)?(\d+),', text, re.MULTILINE)]

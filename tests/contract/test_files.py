@@ -12,9 +12,13 @@ import pytest
 from penstock.ports.source import Source
 from penstock.stores.csv.settings import CsvSource
 from penstock.stores.csv.source import source as csv_source
+from penstock.stores.csv.writing import CsvRecords
 from penstock.stores.jsonl.settings import JsonlSource
 from penstock.stores.jsonl.source import source
+from penstock.stores.jsonl.writing import JsonLines
+from penstock.testing.destinations import DestinationSuite
 from penstock.testing.sources import SourceSuite
+from tests.contract.benches import SqliteBench, WrittenFileBench
 
 LINES = [
     *(json.dumps({"id": number, "name": f"record {number}", "nested": {"n": number}}).encode() for number in range(40)),
@@ -84,3 +88,13 @@ class TestCsvSource(SourceSuite):
     def make(self) -> Source:
         """In small blocks; files are not cut."""
         return csv_source(CsvSource("*.csv"), self.folder, partition_bytes=100, block_bytes=100)
+
+
+class TestWrittenFile(DestinationSuite):
+    """One file, appended to or replaced, as lines of JSON or as a table of text."""
+
+    @pytest.fixture(params=[(JsonLines(), False), (JsonLines(), True), (CsvRecords(), False)], ids=["jsonl", "jsonl aside", "csv"])
+    def bench(self, sqlite_bench: SqliteBench, tmp_path: Path, request: pytest.FixtureRequest) -> WrittenFileBench:
+        """In a folder of its own."""
+        encoding, aside = request.param
+        return WrittenFileBench(sqlite_bench, tmp_path / "records", encoding, aside)

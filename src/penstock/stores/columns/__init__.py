@@ -4,11 +4,13 @@ from penstock.stores.columns.conform import Conformed, conform
 from penstock.stores.columns.infer import JSON_FITS, infer, infer_texts, record_batch, widened
 from penstock.stores.columns.texts import parse
 from penstock.stores.columns.types import UnknownType, is_json, json_field, named, said
+from penstock.stores.columns.written import as_text
 
 __all__ = [
     "JSON_FITS",
     "Conformed",
     "UnknownType",
+    "as_text",
     "conform",
     "infer",
     "infer_texts",

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.ports.ends import SourceKind, Surroundings
 from penstock.ports.source import Source
-from penstock.stores.csv.settings import CsvSource
+from penstock.stores.csv.settings import CsvSink, CsvSource
+from penstock.stores.files.kind import file_kind
 
-__all__ = ["SOURCE"]
+if TYPE_CHECKING:
+    from penstock.stores.files.written import Encoding
+
+__all__ = ["SINK", "SOURCE"]
 
 
 def _identity(settings: CsvSource, surroundings: Surroundings) -> str:
@@ -25,3 +31,23 @@ async def _source(settings: CsvSource, surroundings: Surroundings) -> AsyncItera
 
 
 SOURCE = SourceKind(settings=CsvSource, identity=_identity, open=_source)
+
+
+def _encoding(settings: CsvSink) -> Encoding:
+    from penstock.stores.csv.writing import CsvRecords  # noqa: PLC0415 - as above
+
+    return CsvRecords(settings.delimiter)
+
+
+def _count(settings: CsvSink, path: Path) -> int:
+    """The records behind the header."""
+    from penstock.stores.csv.records import Dialect  # noqa: PLC0415 - as above
+    from penstock.stores.files.stream import Limits, chunks  # noqa: PLC0415 - as above
+
+    dialect = Dialect(settings.delimiter)
+    with path.open("rb") as file:
+        blocks = chunks(file, 0, None, dialect.whole, Limits())
+        return max(0, sum(sum(1 for record in dialect.split(block.data) if record.strip(b"\n")) for block in blocks) - 1)
+
+
+SINK = file_kind(CsvSink, _encoding, _count)

@@ -23,3 +23,11 @@ class CsvSource:
     encoding: str = "utf-8"
     complete: bool = False
     max_record_bytes: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class CsvSink:
+    """One table of text to be written, in UTF-8, with a header."""
+
+    path: str
+    delimiter: str = ","

@@ -44,6 +44,36 @@ class NotReadable(Fatal):
     default_hint = "What was stored stays. Bring a whole copy of the file back; then run the same command again."
 
 
+class NoSuchFolder(Misconfigured):
+    """The folder of a file to be written is not there."""
+
+    default_hint = "Make it, or name another `path`; it starts at the folder of the pipeline file."
+
+
+class ForeignFile(Misconfigured):
+    """There is a file that this pipeline did not write."""
+
+    default_hint = "Nothing was changed. Name another `path`, or put this file away."
+
+
+class FileLost(Fatal):
+    """A file that was written is gone, or a part of it."""
+
+    default_hint = "Bring it back; or begin from nothing: `penstock state reset`."
+
+
+class FileDoesNotFit(Misconfigured):
+    """A file has other columns than the rows."""
+
+    default_hint = "Nothing was changed. Name another `path`, or make the rows what they were with stages."
+
+
+class NeedsFile(Misconfigured):
+    """Positions of a file have to be kept in a SQLite file."""
+
+    default_hint = "Run it from a pipeline file: positions are then kept in the state folder."
+
+
 class DiskFull(TryLater):
     """There is no room left on the disk."""
 

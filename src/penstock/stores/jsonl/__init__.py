@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.ports.ends import SourceKind, Surroundings
 from penstock.ports.source import Source
-from penstock.stores.jsonl.settings import JsonlSource
+from penstock.stores.files.kind import file_kind
+from penstock.stores.jsonl.settings import JsonlSink, JsonlSource
 
-__all__ = ["SOURCE"]
+if TYPE_CHECKING:
+    from penstock.stores.files.written import Encoding
+
+__all__ = ["SINK", "SOURCE"]
 
 
 def _identity(settings: JsonlSource, surroundings: Surroundings) -> str:
@@ -25,3 +31,20 @@ async def _source(settings: JsonlSource, surroundings: Surroundings) -> AsyncIte
 
 
 SOURCE = SourceKind(settings=JsonlSource, identity=_identity, open=_source)
+
+
+def _encoding(settings: JsonlSink) -> Encoding:
+    from penstock.stores.jsonl.writing import JsonLines  # noqa: PLC0415 - as above
+
+    del settings
+    return JsonLines()
+
+
+def _count(settings: JsonlSink, path: Path) -> int:
+    from penstock.stores.files.stream import line_ends  # noqa: PLC0415 - as above
+
+    del settings
+    return line_ends(path, path.stat().st_size)
+
+
+SINK = file_kind(JsonlSink, _encoding, _count)

@@ -18,3 +18,10 @@ class JsonlSource:
     columns: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     max_line_bytes: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlSink:
+    """One file of JSON lines to be written."""
+
+    path: str
