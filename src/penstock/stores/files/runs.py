@@ -27,6 +27,10 @@ class RunsBeside:
         """What is confirmed."""
         return await self.checkpoints.progress(run)
 
+    async def peek(self, pipeline: Pipeline) -> Progress:
+        """What is confirmed, for somebody who has no lease."""
+        return await self.checkpoints.peek(pipeline)
+
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope."""
         await self.checkpoints.freeze(run, scope)
