@@ -16,11 +16,18 @@ from penstock.model.redaction import redacted
 
 COMMANDS = {
     "extract": "pull the events of an API into PostgreSQL, and prove that none is missing",
+    "init": "write an example pipeline, with data, to start from",
+    "list": "the pipelines of a folder, and how their last runs ended",
+    "check": "everything that is wrong with a pipeline file; dials both ends",
+    "plan": "what a run would read, and what is stored already",
     "run": "run a pipeline from its file: any source to any sink",
     "dead": "look at records that could not be stored",
     "db": "the embedded PostgreSQL: its address, a shell, start and stop",
     "simulate": "stand-ins for systems that nobody can install",
 }
+
+MODULES = {"list": "listing"}
+"""Modules that are not called like their command: a module `list` would hide Python's own in here."""
 
 EXIT_BY_SIGNAL = 128
 
@@ -52,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, arguments: Sequence[str]) -> int:
-    module = import_module(f"penstock.cli.{command}")
+    module = import_module(f"penstock.cli.{MODULES.get(command, command)}")
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog=f"penstock {command}", description=module.__doc__, formatter_class=form)
     module.add_arguments(parser)

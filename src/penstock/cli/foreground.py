@@ -45,7 +45,7 @@ class Work(Protocol):
         ...
 
     def failed(self, error: PenstockError, telemetry: Telemetry) -> dict[str, object]:
-        """The object of --json after an error."""
+        """The object of --json after an error; called for every error, also where nobody asked for it."""
         ...
 
 
@@ -80,8 +80,9 @@ def run(work: Work, view: View) -> int:
     except asyncio.CancelledError:
         return EXIT_BY_SIGNAL + (signals.received or signal.SIGINT)
     except PenstockError as error:
+        result = work.failed(error, telemetry)
         if view.json:
-            answer(json.dumps(work.failed(error, telemetry)) + "\n")
+            answer(json.dumps(result) + "\n")
         raise
 
 

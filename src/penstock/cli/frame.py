@@ -105,9 +105,10 @@ def _figures(telemetry: Telemetry, status: Status) -> Iterator[str]:
         yield f"elapsed {duration(status.seconds + status.proof_seconds)}"
     yield from pace(status)
     counters = telemetry.counters
-    yield f"requests {counters['requests_total']:,}"
-    yield f"throttled {counters['responses_throttled_total']:,}"
-    yield f"retried {counters['requests_retried_total']:,}"
+    if counters["requests_total"]:
+        yield f"requests {counters['requests_total']:,}"
+        yield f"throttled {counters['responses_throttled_total']:,}"
+        yield f"retried {counters['requests_retried_total']:,}"
     yield from troubles(telemetry)
     if telemetry.before.received:
         yield f"from earlier runs {telemetry.before.received:,}"

@@ -25,7 +25,7 @@ def log_line(telemetry: Telemetry, at: datetime) -> str:
         f"{at:%H:%M:%S} {status.variant} {rows(telemetry)}" + (f" ({percent(done)})" if (done := share(telemetry)) is not None else ""),
         *([f"{before:,} of them from earlier runs"] if (before := telemetry.before.received) else []),
         *pace(status),
-        requests(telemetry),
+        *requests(telemetry),
         *troubles(telemetry),
         *([message] if (message := one_line(status.message)) else []),
         *_breakdown(status),
@@ -72,12 +72,14 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def requests(telemetry: Telemetry) -> str:
-    """Requests, and those of them that did not go smoothly: `requests 250 (2 throttled, 1 retried)`."""
+def requests(telemetry: Telemetry) -> Iterator[str]:
+    """Requests, where there were any, and those that did not go smoothly: `requests 250 (2 throttled, 1 retried)`."""
     counters = telemetry.counters
+    if not counters["requests_total"]:
+        return
     rough = [(counters["responses_throttled_total"], "throttled"), (counters["requests_retried_total"], "retried")]
     told = ", ".join(f"{count:,} {what}" for count, what in rough if count)
-    return f"requests {counters['requests_total']:,}" + (f" ({told})" if told else "")
+    yield f"requests {counters['requests_total']:,}" + (f" ({told})" if told else "")
 
 
 def troubles(telemetry: Telemetry) -> Iterator[str]:

@@ -28,4 +28,4 @@ def run(arguments: argparse.Namespace) -> int:
 
     watch = configuration.settings(WatchSettings, configuration.gather(WatchSettings, vars(arguments)))
     view = foreground.View(arguments.progress, watch.port, arguments.json)
-    return foreground.run(PipelineWork(read(arguments.file)), view)
+    return foreground.run(PipelineWork(arguments.file, read(arguments.file)), view)

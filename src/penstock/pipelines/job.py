@@ -63,20 +63,27 @@ def identity(definition: Definition, around: Surroundings) -> Pipeline:
 
 @asynccontextmanager
 async def opened(definition: Definition, around: Surroundings) -> AsyncIterator[tuple[Staged, Destination]]:
-    """Both ends, the source seen through the stages; nothing is moved.
+    """Both ends; nothing is moved. See `staged` for what it raises."""
+    sink = definition.sink
+    async with staged(definition, around) as source, sink.kind.open(sink.settings, around, definition.intake) as destination:
+        yield source, destination
+
+
+@asynccontextmanager
+async def staged(definition: Definition, around: Surroundings) -> AsyncIterator[Staged]:
+    """The source, seen through the stages.
 
     Raises:
         StageDoesNotFit: a stage has no place for the source's columns.
         NoSuchKey: the rows lack a column of the key.
     """
-    source, sink = definition.source, definition.sink
+    source = definition.source
     async with source.kind.open(source.settings, around) as rows:
-        staged = Staged(rows, definition.stages, definition.intake.schema)
+        found = Staged(rows, definition.stages, definition.intake.schema)
         for name in definition.intake.key:
-            if name not in staged.schema.names:
-                raise NoSuchKey(f"`{name}`{near(name, staged.schema.names)}")
-        async with sink.kind.open(sink.settings, around, definition.intake) as destination:
-            yield staged, destination
+            if name not in found.schema.names:
+                raise NoSuchKey(f"`{name}`{near(name, found.schema.names)}")
+        yield found
 
 
 def engine(limits: Limits) -> EngineSettings:

@@ -37,7 +37,7 @@ def test_a_line_of_a_run_without_trouble() -> None:
     """What did not happen is not mentioned, and what is not known neither."""
     run = a_run("starting", workers=0, expected=None)
 
-    assert log_line(run.telemetry, NOON) == "12:00:15 starting 0  requests 0"
+    assert log_line(run.telemetry, NOON) == "12:00:15 starting 0"
 
 
 def test_a_line_of_a_run_that_has_ended() -> None:

@@ -301,7 +301,7 @@ def test_a_line_that_could_not_be_written_is_still_due() -> None:
         log._outlet = Outlet(out)
         log.show()
 
-    assert out.getvalue() == "12:00:00 starting 0  requests 0\n"
+    assert out.getvalue() == "12:00:00 starting 0\n"
 
 
 def test_rich_is_not_loaded_before_it_is_needed() -> None:

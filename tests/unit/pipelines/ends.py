@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,9 @@ TABLES: dict[str, pa.Table] = {}
 
 SINKS: dict[str, MemorySink] = {}
 """What sinks wrote, by name."""
+
+STARTED: Callable[[], None] = lambda: None  # noqa: E731 - a test puts another one in its place
+"""Called when a source is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class SinkSettings:
 async def open_source(settings: SourceSettings, around: Surroundings) -> AsyncIterator[Source]:
     """Nothing is opened."""
     del around
+    STARTED()
     yield MemorySource(TABLES[settings.table], settings.partition_rows, settings.batch_rows)
 
 

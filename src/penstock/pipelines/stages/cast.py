@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from penstock.pipelines.stages.step import Cause, Sifted, StageDoesNotFit, Step, required, row_by_row
 from penstock.stores.columns import is_json, named, parse, said
+from penstock.stores.columns.texts import UNREADABLE
 
 UNITS: Mapping[str, tuple[str, int]] = {
     "timestamp(s)": ("s", 1_000_000),
@@ -18,6 +19,10 @@ UNITS: Mapping[str, tuple[str, int]] = {
     "timestamp(us)": ("us", 1),
 }
 """Numbers since 1970-01-01T00:00:00Z become `timestamp`: the unit's name, and how many microseconds it has."""
+
+
+SHOWN = 60
+"""Characters of a value that a reason shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,14 @@ class _Column:
         if self.unit_us:
             exact = pc.multiply(pc.cast(values, pa.decimal128(30, 6)), pa.scalar(self.unit_us, pa.decimal128(7, 0)))
             return pc.cast(pc.cast(pc.round(exact), pa.int64()), self.becomes.type)
+        if pa.types.is_integer(self.was.type) and pa.types.is_decimal(self.becomes.type):
+            values = pc.cast(values, pa.decimal128(38, min(self.becomes.type.scale, 19)))  # wants room for every int64
         return pc.cast(values, self.becomes.type)
 
     def _parsed(self, texts: pa.Array) -> pa.Array:
         values, bad = parse(texts, self.becomes)
         if bad:
-            raise pa.ArrowInvalid(f"{self.was.name}: {_quoted(texts[bad[0]].as_py())} is no {said(self.becomes)}")
+            raise pa.ArrowInvalid(texts[bad[0]].as_py())
         return values
 
 
@@ -95,9 +102,17 @@ class _Casting:
         return row_by_row(rows, self._cast)
 
     def _cast(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        cast = {column.becomes.name: column.cast(rows.column(column.was.name)) for column in self.columns}
+        cast = {column.becomes.name: _told(column, rows.column(column.was.name)) for column in self.columns}
         return pa.RecordBatch.from_arrays([cast.get(name, rows.column(name)) for name in rows.schema.names], schema=self.schema)
 
 
-def _quoted(text: str) -> str:
-    return repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
+def _told(column: _Column, values: pa.Array) -> pa.Array:
+    """The values cast; a single one that cannot be is named, with its column."""
+    try:
+        return column.cast(values)
+    except UNREADABLE:
+        if len(values) > 1:
+            raise
+        said_value = repr(values[0].as_py())
+        shown = said_value if len(said_value) <= SHOWN else f"{said_value[:SHOWN]}..."
+        raise pa.ArrowInvalid(f"{column.was.name}: {shown} is no {said(column.becomes)}") from None
