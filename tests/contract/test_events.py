@@ -10,7 +10,8 @@ from typing import ClassVar, cast
 import aiohttp
 import pytest
 
-from penstock.extract.api import Address, EventsApi
+from penstock.extract.address import Address
+from penstock.extract.api import EventsApi
 from penstock.extract.cursor import Cursor
 from penstock.extract.events import Page
 from penstock.extract.source import EventSource
@@ -43,12 +44,14 @@ class Connecting:
         """Nobody looks at them."""
         return Counters.zero()
 
-    async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
+    bounded: ClassVar[bool] = False
+
+    async def page(self, cursor: Cursor | None, limit: int, since: int | None = None) -> Page | None:
         """On a connection of its own: on one that is kept, small answers may wait for an acknowledgement."""
         connector = aiohttp.TCPConnector(force_close=True)
         headers = {"X-API-Key": self.address.key, "Accept-Encoding": "gzip"}
         async with aiohttp.ClientSession(headers=headers, auto_decompress=False, connector=connector) as session:
-            return await EventsApi(self.address, Client(self.address.events.origin(), session, Counters.zero())).page(cursor, limit)
+            return await EventsApi(self.address, Client(self.address.events.origin(), session, Counters.zero())).page(cursor, limit, since)
 
     def has_room(self, workers: int, requests: float) -> bool:
         """Always."""

@@ -41,6 +41,7 @@ One object on standard output, at the end:
 | `requests`, `throttled` | requests of this run, and how many were answered by 429 |
 | `resumed` | whether an earlier run had stored something |
 | `rows_stored_by_this_run` | as it says |
+| `notices` | what was told on standard error while it ran, such as that the stream endpoint was not open |
 | `proof` | what was counted: `parts` with received, stored, refused and rows in the table, `seams` with the events on both sides, `total`, `later_total`, `newer`, `faults` |
 
 ## Exit codes

@@ -88,6 +88,25 @@ async def damaged_bodies_are_asked_for_again(url: str) -> None:
         await _exact(scenario, server, await _extracted(scenario, server))
 
 
+async def one_token_serves_all_workers(url: str) -> None:
+    """A run fetches one stream token in the lifetime of one, however many workers need it."""
+    scenario = Scenario(url, DataSyncSettings(events=2_000, seed=SEED))
+    scenario.settings = replace(scenario.settings, stream="on")
+    async with scenario.api() as server:
+        await _exact(scenario, server, await _extracted(scenario, server))
+        assert server.api.stream.tokens == 1
+
+
+async def endpoints_write_the_same_events(url: str) -> None:
+    """A run that was begun on the stream is completed from `/events`: its refused events are known at the seams, in other words."""
+    scenario = Scenario(url, DataSyncSettings(events=2_000, seed=SEED, undecodable=0.5, undecodable_kinds=("id_text",)))
+    scenario.settings = replace(scenario.settings, max_refused_percent=100.0, stream="on", partition_count=8)
+    async with scenario.api() as server:
+        await _extracted(scenario, server)
+        scenario.settings = replace(scenario.settings, stream="off")
+        await _exact(scenario, server, await _extracted(scenario, server))
+
+
 async def a_stated_limit_is_never_overrun(url: str) -> None:
     """With truthful headers no worker is ever throttled."""
     scenario = Scenario(url, DataSyncSettings(events=4_000, seed=SEED, rate_limit=RateLimit(requests=30, window_s=1.0)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from operator import eq
 from typing import Any
 
 import numpy as np
 import pytest
 
 from penstock.engine import ledger, run
-from penstock.extract import api, head, job, proof, source, stretch
+from penstock.extract import api, head, job, proof, source, stream, stretch
 from penstock.reliability.headers import RateFacts
 from penstock.stores.http import client
 from penstock.stores.postgres import census, checkpoints, loading
@@ -150,6 +151,18 @@ def _no_limit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.Ledger, "_judge", lambda *_: None)
 
 
+def _a_token_for_each_request(patch: pytest.MonkeyPatch) -> None:
+    async def fresh(self: Any, access: Any) -> Any:  # noqa: ANN401
+        self._token = await access.fetch()
+        return self._token
+
+    patch.setattr(stream.Ticket, "token", fresh)
+
+
+def _words_are_compared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(job, "alike", eq)
+
+
 def _one_identity_for_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(job, "identity", lambda *_: "the API")
 
@@ -173,5 +186,7 @@ PROTECTIONS = [
     Protection("the proof probes the seams", _seams_not_probed, checks.a_swapped_row_at_a_seam_voids_the_proof),
     Protection("the proof compares with the stated total", _total_not_compared, checks.a_stated_total_must_be_reached),
     Protection("refused records have a limit", _no_limit, checks.too_many_refused_stop_the_run),
+    Protection("all workers share a stream token", _a_token_for_each_request, checks.one_token_serves_all_workers),
+    Protection("an event is known in the words of either endpoint", _words_are_compared, checks.endpoints_write_the_same_events),
     Protection("a table has one source", _one_identity_for_all, checks.sources_are_not_mixed),
 ]

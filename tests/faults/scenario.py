@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from penstock.engine.telemetry import Telemetry
-from penstock.extract.api import Address
+from penstock.extract.address import Address
 from penstock.extract.job import Extraction, extract
 from penstock.extract.settings import ExtractSettings
 from penstock.simulate.datasync import DataSyncSettings, Server, running
@@ -23,7 +23,9 @@ class Scenario:
 
     url: str
     data: DataSyncSettings
-    settings: ExtractSettings = field(default_factory=lambda: ExtractSettings(partition_count=4, batch_size=100, stall_minutes=0.15))
+    settings: ExtractSettings = field(
+        default_factory=lambda: ExtractSettings(partition_count=4, batch_size=100, stall_minutes=0.15, stream="off")
+    )
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     def api(self, **changes: Any) -> AbstractAsyncContextManager[Server]:  # noqa: ANN401 - fields of the settings

@@ -16,7 +16,7 @@ from shutil import which
 
 from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry
-from penstock.extract.api import Address
+from penstock.extract.address import Address
 from penstock.model.errors import EXIT_USAGE, Fatal, Misconfigured
 from penstock.stores.postgres.connections import Connections, Dial
 from penstock.stores.postgres.embedded.server import EmbeddedServer

@@ -15,6 +15,11 @@ FLAGS = {
     "partition_count": ("N", "parts of the time to begin with, and requests at once (default: 8)"),
     "max_workers": ("N", "parts that are read at once, at the most, as workers share them out (default: 40)"),
     "batch_size": ("N", "events per request, at most 5000 (default: 5000)"),
+    "stream": (
+        "on|off",
+        "read the stream endpoint while it is open, else /events; only where the API's owner allows it (default: on)",
+    ),
+    "stream_tokens": ("N", "stream tokens used in turn, where limits are counted by token (default: 1)"),
     "pg_sync_commit": ("off|on", "whether each commit waits for the disk; the proof always does (default: off)"),
     "max_refused_percent": ("P", "share of events that may be refused before the run fails (default: 1)"),
     "table": ("NAME", "table to write to; each has its own positions and one source (default: ingested_events)"),

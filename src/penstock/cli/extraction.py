@@ -11,7 +11,7 @@ from penstock.cli.foreground import LastWords
 from penstock.cli.report import Report, result
 from penstock.engine.telemetry import Telemetry
 from penstock.extract import job
-from penstock.extract.api import Address
+from penstock.extract.address import Address
 from penstock.extract.job import Extraction
 from penstock.extract.settings import ExtractSettings
 from penstock.model.errors import PenstockError

@@ -74,7 +74,7 @@ def run(work: Work, view: View) -> int:
     """Run it; the exit code. With --json there is one object on standard output, also when the run fails."""
     # Arrow's own allocator gives pages back to the kernel and asks for them again with every batch, which costs a tenth of the run.
     pa.set_memory_pool(pa.system_memory_pool())
-    telemetry, signals = Telemetry(), Signals()
+    telemetry, signals = Telemetry(tell=tell), Signals()
     try:
         return asyncio.run(_run(work, view, telemetry, signals))
     except asyncio.CancelledError:

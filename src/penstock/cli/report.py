@@ -92,6 +92,7 @@ def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
         "throttled": counters["responses_throttled_total"],
         "resumed": bool(telemetry.before.received),
         "rows_stored_by_this_run": counters["rows_stored_total"],
+        "notices": [redacted(notice) for notice in telemetry.notices],
         "proof": None if proof is None else proof.as_json(),
     }
 

@@ -13,6 +13,7 @@ def snapshot(telemetry: Telemetry) -> dict[str, object]:
         **status.as_json(),
         "message": redacted(status.message),
         "seconds_since_progress": since_progress_s(telemetry),
+        "notices": [redacted(notice) for notice in telemetry.notices],
         "database_restarts": telemetry.database_restarts,
         "counters": dict(telemetry.counters.values),
     }

@@ -63,6 +63,8 @@ class Telemetry:
     variant: Variant = "starting"
     message: str = ""
     expected: int | None = None
+    tell: Callable[[str], None] = lambda _: None
+    notices: list[str] = field(default_factory=list)
     database_restarts: int = 0
     before: Counts = field(default_factory=Counts)
     total: Counts = field(default_factory=Counts)
@@ -85,6 +87,11 @@ class Telemetry:
             self.settled = self.clock()
         if variant == "running":
             self.meter.observe(self.clock(), self.counters["rows_received_total"])
+
+    def notice(self, remark: str) -> None:
+        """Something that a person has to know of this run, though it goes on: told at once, and kept with the result."""
+        self.notices.append(remark)
+        self.tell(remark)
 
     def stored(self, worker: Worker, counts: Counts, total: Counts) -> None:
         """Count a block that was written, of a pipeline that now stands at `total`."""

@@ -10,10 +10,13 @@ from penstock.engine.ledger import RefusalLimit
 from penstock.engine.run import EngineSettings
 from penstock.engine.tasks import Task
 from penstock.engine.telemetry import Telemetry
-from penstock.extract.api import Address, EventsApi
+from penstock.extract.address import Address
+from penstock.extract.alike import alike
+from penstock.extract.api import EventsApi
 from penstock.extract.proof import Proof, prove
 from penstock.extract.settings import ExtractSettings, identity
 from penstock.extract.source import EventSource
+from penstock.extract.stream import StreamSettings
 from penstock.ports.checkpoints import Outcome, Pipeline
 from penstock.ports.source import Progress
 from penstock.stores.postgres.census import Census
@@ -41,15 +44,16 @@ async def extract(settings: ExtractSettings, address: Address, dial: Dial, telem
     connections = Connections(dial, this_process())
     proofs: list[Proof] = []
     try:
-        async with EventsApi.connected(address, telemetry.counters, settings.workers + 1, settings.in_flight) as api:
+        stream = StreamSettings(settings.stream_tokens, telemetry.notice) if settings.stream == "on" else None
+        async with EventsApi.connected(address, telemetry.counters, settings.workers + 1, settings.in_flight, stream) as api:
             source = EventSource(api, pipeline.source, settings.partition_count, settings.batch_size, stealing=not settings.fixed)
-            census = Census(connections, settings.table, KEY, TIME)
+            census = Census(connections, settings.table, KEY, TIME, alike)
 
             async def conclude(done: Progress) -> Outcome:
                 proofs.append(await prove(done, source, census, pipeline.name))
                 return _outcome(proofs[-1])
 
-            table = Table(TableName(settings.table), (KEY,))
+            table = Table(TableName(settings.table), (KEY,), alike=alike)
             destination = PostgresDestination(table, PostgresCheckpoints(connections, lease), settings.pg_sync_commit)
             task = Task(pipeline, source, destination, _engine(settings, lease), telemetry, conclude, stop)
             outcome = await task.perform()

@@ -44,6 +44,8 @@ class ExtractSettings:
     partition_count: Annotated[int, Ge(1), Le(1_000)] = 8
     batch_size: Annotated[int, Ge(1), Le(5_000)] = 5_000
     max_workers: Annotated[int, Ge(1), Le(1_000)] = 40
+    stream: Literal["on", "off"] = "on"
+    stream_tokens: Annotated[int, Ge(1), Le(100)] = 1
     pg_sync_commit: Literal["off", "on"] = "off"
     max_refused_percent: Annotated[float, Ge(0), Le(100)] = field(default=1.0, metadata=OURS)
     fixed: bool = field(default=False, metadata=OURS)

@@ -74,6 +74,14 @@ class Shares:
         if end in self._ahead:
             self._ahead[end] = ahead
 
+    def lasting_ms(self, events: int) -> int:
+        """How long it takes on the whole until so many events have come."""
+        return int(events / self.density) if self.density > 0 else 0
+
+    def is_awaited(self, end: Position) -> bool:
+        """Whether somebody who begins there has not done so yet, and may start with a page that reaches past it."""
+        return end in self._ahead
+
     def left(self, running: Sequence[Partition]) -> float:
         """How many events are left of these partitions, by estimate."""
         return sum(map(self._left, self._begun(running)))

@@ -18,7 +18,7 @@ from penstock.extract import head, stretch
 from penstock.extract.api import EventsApi
 from penstock.extract.cursor import LAST_ID
 from penstock.extract.events import SCHEMA, Page
-from penstock.extract.keys import NEWEST, Frontier
+from penstock.extract.keys import BOTTOM, NEWEST, Frontier
 from penstock.extract.shares import Shares
 from penstock.model.coverage import Position, Span, missing
 from penstock.model.errors import Fatal
@@ -27,6 +27,10 @@ from penstock.ports.source import Partition, Plan, Progress, Scope, Splittable
 
 LOOKS = 2
 """How often a run looks at the newest page to set its bound: when it begins, and when what there was then is stored."""
+
+
+MARGIN_EVENTS = 100
+"""So many events below the end of a partition are asked for, too: one of them on a page shows that nothing above the end is missing."""
 
 
 class PageOutOfStep(Fatal):
@@ -107,7 +111,7 @@ class EventSource:
         beyond = await self.look(reading.end, 1) if reading.end.id else None
         place = start
         while after != reading.end.position(self.epoch):
-            place, page = ahead or (place, await self.page_after(place, self.page_limit))
+            place, page = ahead or (place, await self.page_after(place, self.page_limit, self._down_to(reading.end)))
             ahead, end = None, reading.claim(place, page)
             part = None if page is None else await self.share(page, place, start.ts, end, beyond if end.id else None)
             if page is not None and part is not None and part.ended:
@@ -127,32 +131,48 @@ class EventSource:
         pages = self._shares.left(running) / self.page_limit
         return self._shares.split(running, self.page_limit) if self.api.has_room(len(running), pages) else None
 
-    async def look(self, place: Frontier | None, limit: int) -> Page | None:
-        """The page after `place`, or the newest one, asked for a second time when it does not follow.
+    def _down_to(self, end: Frontier) -> int | None:
+        """How far a page has to reach for a partition with this end, where nobody has use for what lies behind that."""
+        wanted = end.id or end == BOTTOM or self._shares.is_awaited(end.position(self.epoch))
+        return None if wanted else end.ts
+
+    async def look(self, place: Frontier | None, limit: int, since: int | None = None) -> Page | None:
+        """The page after `place`, or the newest one, asked for a second time when it does not follow; see `EventsApi.page` for `since`.
 
         Raises:
             PageOutOfStep: it does not follow the second time either.
         """
         try:
-            return await self._checked(place, limit)
+            return await self._checked(place, limit, since)
         except stretch.OutOfStep:
             self.api.counters.add("requests_retried_total")
         try:
-            return await self._checked(place, limit)
+            return await self._checked(place, limit, since)
         except stretch.OutOfStep as error:
             raise PageOutOfStep(f"{_name(place)}: {error.detail}") from error
 
-    async def page_after(self, place: Frontier | None, limit: int) -> Page | None:
-        """The page after `place`, or the newest one, to be gone on from.
+    async def page_after(self, place: Frontier | None, limit: int, down_to: int | None = None) -> Page | None:
+        """The page after `place`, or the newest one, to be gone on from; little below `down_to` (Unix milliseconds) needs to be on it.
 
         One without a cursor is asked for again up to its last event that can be read, or longer where it has none.
         """
-        page = await self.look(place, limit)
+        page = await self._shortened(place, limit, down_to)
+        if page is None:
+            page = await self.look(place, limit)
+        elif not page.paging.has_more:
+            return page
         if page is not None and page.paging.has_more and page.paging.cursor is None:
             self.api.counters.add("cursors_missing_total")
             if (readable := stretch.readable(page)) < len(page):
                 return await self.look(place, readable or self.page_limit)
         return await self._really_last(page, place, limit)
+
+    async def _shortened(self, place: Frontier | None, limit: int, down_to: int | None) -> Page | None:
+        """The page after `place` without what is much older than `down_to`, if an event at or below that shows that no other is missing."""
+        if down_to is None or not self.api.bounded:
+            return None
+        page = await self.look(place, limit, down_to - self._shares.lasting_ms(MARGIN_EVENTS))
+        return page if page is not None and (page.paging.has_more or stretch.reaches(page, down_to)) else None
 
     async def _really_last(self, page: Page | None, place: Frontier | None, limit: int) -> Page | None:
         """A page that says it is the last one is believed when nothing follows its last event; else it is asked for again.
@@ -174,11 +194,11 @@ class EventSource:
             return False
         return following is not None and len(following) > 0
 
-    async def _checked(self, place: Frontier | None, limit: int) -> Page | None:
-        page = await self.api.page(None if place is None else place.cursor(), limit)
+    async def _checked(self, place: Frontier | None, limit: int, since: int | None) -> Page | None:
+        page = await self.api.page(None if place is None else place.cursor(), limit, since)
         if page is not None:
             stretch.check(page, place or NEWEST)
-            self._note_total(page.paging.total)
+            self._note_total(page.paging.total if since is None else None)
         return page
 
     def _note_total(self, total: int | None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penstock.extract.alike import alike
 from penstock.extract.events import Page
 from penstock.extract.keys import OLDEST, Frontier
 from penstock.extract.timestamps import UNKNOWN
@@ -70,9 +71,12 @@ def _begins(page: Page, served: Page | None) -> int:
 
 
 def number_of_first(page: Page, other: Page) -> int | None:
-    """Where the first event of another page stands on this one."""
+    """Where the first event of another page stands on this one; without a readable id it is known by its text."""
     key, raw = other.ids[0], bytes(other.raws[0])
-    return next((number for number, one in enumerate(page.raws) if bytes(one) == raw or (key and page.ids[number] == key)), None)
+    exact = (number for number, one in enumerate(page.raws) if bytes(one) == raw or (key and page.ids[number] == key))
+    # The other page may be the first one since the run had to change to another endpoint, which writes times differently.
+    similar = (number for number, one in enumerate(page.raws) if not key and alike(bytes(one), raw))
+    return next(exact, next(similar, None))
 
 
 def check(page: Page, place: Frontier) -> None:
@@ -120,6 +124,12 @@ def following(page: Page) -> Frontier:
     if readable(page) < len(page):
         raise OutOfStep("it has no cursor, and its last event cannot be read")
     return Frontier(int(page.ts[-1]), page.ids[-1])
+
+
+def reaches(page: Page, ts: int) -> bool:
+    """Whether a page holds an event at or below `ts`: all that is newer stands before it."""
+    known = stated(page)
+    return bool(((known != UNKNOWN) & (known <= ts)).any())
 
 
 def stated(page: Page) -> NDArray[np.int64]:

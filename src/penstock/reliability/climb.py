@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class ClimbSettings:
     def pinned(cls, in_flight: int) -> ClimbSettings:
         """So many, whatever happens."""
         return cls(in_flight, in_flight, in_flight)
+
+    def shared_by(self, number: int) -> ClimbSettings:
+        """What each of so many gets of it, rounded up."""
+        return replace(self, start=-(-self.start // number), least=-(-self.least // number), most=-(-self.most // number))
 
 
 UNBOUNDED = ClimbSettings.pinned(1_000_000)

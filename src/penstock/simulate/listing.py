@@ -51,7 +51,8 @@ class Listing:
         self._requests = 0
         self._in_flight = 0
         self.writer = Writer(settings, dataset)
-        self.stream_writer = Writer(settings, Dataset(settings, like=dataset))
+        self.stream_dataset = Dataset(settings, like=dataset)
+        self.stream_writer = Writer(settings, self.stream_dataset)
 
     def warm(self) -> None:
         """Compress everything that can be asked for before it is."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +16,8 @@ import pytest
 from penstock.engine.lease import this_process
 from penstock.engine.telemetry import Telemetry, Worker
 from penstock.extract import job
-from penstock.extract.api import Address, EventsApi
+from penstock.extract.address import Address
+from penstock.extract.api import EventsApi
 from penstock.extract.job import Extraction
 from penstock.extract.proof import Proof, prove
 from penstock.extract.settings import ExtractSettings
@@ -160,8 +161,9 @@ def good_ids(server: Server) -> set[UUID]:
     return everything - refused
 
 
-def bad_raws(server: Server) -> Counter[bytes]:
-    """The events that cannot, as the API writes them."""
+def bad_raws(server: Server, stream: Literal["on", "off"] = "off") -> Counter[bytes]:
+    """The events that cannot, as the API writes them there."""
     span = Span(server.dataset.reserve, len(server.dataset.keys))
-    text, undecodable = server.dataset.text(span), server.dataset.undecodable(span)
+    dataset = server.api.listing.stream_dataset if stream == "on" else server.dataset
+    text, undecodable = dataset.text(span), dataset.undecodable(span)
     return Counter(bytes(text.rows(row, row + 1)) for row in range(len(span)) if undecodable[row])

@@ -21,7 +21,7 @@ from penstock.stores.postgres.table import ForeignTable, TableDoesNotFit
 from .bench import Bench, bad_raws, good_ids
 
 API = DataSyncSettings(events=900, seed=7, days=3.0, ties=0.3)
-SETTINGS = ExtractSettings(partition_count=4, batch_size=100)
+SETTINGS = ExtractSettings(partition_count=4, batch_size=100, stream="off")
 
 
 @pytest.mark.parametrize("profile", PROFILES)

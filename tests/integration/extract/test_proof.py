@@ -10,7 +10,7 @@ import pytest
 
 from penstock.engine.telemetry import Telemetry
 from penstock.extract import job
-from penstock.extract.api import Address
+from penstock.extract.address import Address
 from penstock.extract.job import Extraction
 from penstock.extract.proof import Proof
 from penstock.extract.settings import ExtractSettings
@@ -22,7 +22,7 @@ from tests.unit.extract.keyset import BASE, Keyset, Told, told
 from .bench import Bench, double_instead_of_http, good_ids
 
 API = DataSyncSettings(events=600, seed=9, days=1.0)
-SETTINGS = ExtractSettings(partition_count=3, batch_size=100, max_refused_percent=100.0)
+SETTINGS = ExtractSettings(partition_count=3, batch_size=100, max_refused_percent=100.0, stream="off")
 ADDRESS = Address("http://double", "key")
 MILLISECONDS = 1 / 86_400_000
 """In days."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 
 import pyarrow as pa
 
 from penstock.ports.checkpoints import Outcome, Pipeline
-from penstock.ports.flow import Batch, Block, BlockId, Receipt, Verdict
+from penstock.ports.flow import RAW_COLUMN, Batch, Block, BlockId, Receipt, Verdict
 from penstock.stores.postgres.destination import PostgresDestination
 from penstock.stores.postgres.loading import CONFLICT
 from penstock.testing import records
@@ -19,12 +19,12 @@ from tests.contract.benches import PostgresDestinationBench
 Row = tuple[int, str | None]
 
 
-def block(rows: Sequence[Row], at: int, cuts: Sequence[int] = ()) -> Block:
+def block(rows: Sequence[Row], at: int, cuts: Sequence[int] = (), schema: pa.Schema = records.SCHEMA) -> Block:
     """Rows as the `at`-th record on, in batches that end at the cuts."""
     ends = [0, *sorted(cuts), len(rows)]
     batches = [
         Batch(
-            pa.RecordBatch.from_pylist([{"id": key, "name": name} for key, name in rows[low:high]], schema=records.SCHEMA),
+            pa.RecordBatch.from_pylist([{"id": key, "name": name} for key, name in rows[low:high]], schema=schema),
             (),
             records.place(at + low),
             records.place(at + high),
@@ -42,13 +42,19 @@ class Copied:
     table: dict[int, str | None]
 
 
-async def write(bench: PostgresDestinationBench, pipeline: Pipeline, *blocks: Sequence[Row], cuts: Sequence[int] = ()) -> Copied:
+async def write(
+    bench: PostgresDestinationBench,
+    pipeline: Pipeline,
+    *blocks: Sequence[Row],
+    cuts: Sequence[int] = (),
+    schema: pa.Schema = records.SCHEMA,
+) -> Copied:
     """Write blocks one after another."""
     destination: PostgresDestination = bench.runs
     run, at, receipts = await destination.begin(pipeline, records.here()), 0, []
-    async with destination.open(run, records.SCHEMA) as writer:
+    async with destination.open(run, schema) as writer:
         for rows in blocks:
-            receipts.append(await writer.write(block(rows, at, cuts)))
+            receipts.append(await writer.write(block(rows, at, cuts, schema)))
             at += len(rows)
     await destination.end(run, Outcome("completed", ""))
     found = await bench.checkpoints.ask(f"select id, name from {bench.table.name.sql}")
@@ -71,6 +77,19 @@ async def test_another_row_with_a_known_key_is_refused(records_bench: PostgresDe
 
     assert copied.receipts[1] == Receipt(1, duplicate=1, refused=(Verdict(1, CONFLICT), Verdict(2, CONFLICT)))
     assert copied.table == {1: "a", 2: None, 3: "c"}
+
+
+NOTES = records.SCHEMA.with_metadata({RAW_COLUMN: b"name"})
+
+
+async def test_the_same_record_written_differently(records_bench: PostgresDestinationBench, pipeline: Pipeline) -> None:
+    """Where the record as received differs and nothing else does, it is for the source to say whether it is the same."""
+    bench = replace(records_bench, table=replace(records_bench.table, alike=lambda one, other: one.lower() == other.lower()))
+
+    copied = await write(bench, pipeline, [(1, "a"), (2, "b")], [(1, "A"), (2, "c"), (2, "B")], schema=NOTES)
+
+    assert copied.receipts[1] == Receipt(0, duplicate=2, refused=(Verdict(1, CONFLICT),))
+    assert copied.table == {1: "a", 2: "b"}
 
 
 async def test_of_equal_keys_in_one_block_the_first_is_stored(records_bench: PostgresDestinationBench, pipeline: Pipeline) -> None:

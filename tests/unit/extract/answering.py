@@ -10,7 +10,8 @@ from typing import Literal
 
 from aiohttp import web
 
-from penstock.extract.api import Address, EventsApi
+from penstock.extract.address import Address
+from penstock.extract.api import EventsApi
 from penstock.model.metrics import Counters
 
 from .bodies import event, nested

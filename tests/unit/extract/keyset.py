@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 from uuid import UUID
 
-from penstock.extract.api import Address, EventsApi
+from penstock.extract.address import Address
+from penstock.extract.api import EventsApi
 from penstock.extract.cursor import Cursor
 from penstock.extract.events import Page, page
 from penstock.model.metrics import Counters
@@ -18,6 +19,7 @@ BASE = 1_769_541_248_000
 
 Sort = Literal["good", "Infinity", "no time", "no id", "neither"]
 Rule = Literal["desc", "asc"]
+Bounded = Literal["unsent", "ignored", "inclusive", "exclusive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Keyset:
     """A double of `EventsApi` over `told`.
 
     Pages that end with one of the numbers in `cursorless` and hold a good event give no cursor. `sees_ahead` says whether `hasMore` tells
-    the truth at the very end or only that the page is full; `teapot` whether nothing is answered with 418 or with an empty page.
+    the truth at the very end or only that the page is full; `teapot` whether nothing is answered with 418 or with an empty page;
+    `since` whether that bound is sent and honoured, and how.
     """
 
     told: Sequence[Told]
@@ -54,6 +57,7 @@ class Keyset:
     cursorless: frozenset[int] = frozenset()
     sees_ahead: bool = True
     teapot: bool = False
+    since: Bounded = "unsent"
     total: int | None = None
     states_total: bool = True
     counters: Counters = field(default_factory=Counters.zero)
@@ -70,10 +74,15 @@ class Keyset:
         del workers, requests
         return True
 
-    async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
+    @property
+    def bounded(self) -> bool:
+        """Whether `since` is sent."""
+        return self.since != "unsent"
+
+    async def page(self, cursor: Cursor | None, limit: int, since: int | None = None) -> Page | None:
         """Everything strictly behind the cursor, newest first, up to `limit`."""
         self.asked.append((cursor, limit))
-        behind = self.behind(cursor)
+        behind = [one for one in self.behind(cursor) if self._is_asked_for(one, since)]
         rows = behind[:limit]
         if self.teapot and not rows:
             return None
@@ -82,6 +91,11 @@ class Keyset:
         last = Cursor(str(rows[-1].id), BASE + rows[-1].ts) if more and not silent else None
         stated = (len(self.told) if self.total is None else self.total) if self.states_total else None
         return page(nested([one.raw for one in rows], last, has_more=more, total=stated))
+
+    def _is_asked_for(self, one: Told, since: int | None) -> bool:
+        if since is None or self.since not in {"inclusive", "exclusive"}:
+            return True
+        return one.ts >= since - BASE if self.since == "inclusive" else one.ts > since - BASE
 
     def behind(self, cursor: Cursor | None) -> list[Told]:
         """Whose (ts, id) comes after the cursor's in the server's order."""

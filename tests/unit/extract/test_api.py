@@ -13,14 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.extract.api import (
-    Address,
-    ApiRefuses,
-    EventsApi,
-    KeyRejected,
-    NoSuchApi,
-    UnusableKey,
-)
+from penstock.extract.address import Address, NoSuchApi, UnusableKey
+from penstock.extract.api import ApiRefuses, EventsApi, KeyRejected
 from penstock.extract.cursor import Cursor, decoded
 from penstock.model.errors import PenstockError
 from penstock.model.metrics import Counters

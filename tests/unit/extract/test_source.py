@@ -37,6 +37,7 @@ def doubles(draw: st.DrawFn) -> Keyset:
         sees_ahead=draw(st.booleans()),
         teapot=draw(st.booleans()),
         states_total=draw(st.booleans()),
+        since=draw(st.sampled_from(["unsent", "ignored", "inclusive", "exclusive"])),
     )
 
 

@@ -37,11 +37,11 @@ class Lying(Keyset):
     lie: Lie = field(default=lambda *_: None)
     when: Callable[[int], bool] = field(default=lambda _: False)
 
-    async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
+    async def page(self, cursor: Cursor | None, limit: int, since: int | None = None) -> Page | None:
         """The truth, or the lie."""
         number = len(self.asked)
         if not self.when(number):
-            return await Keyset.page(self, cursor, limit)
+            return await Keyset.page(self, cursor, limit, since)
         self.asked.append((cursor, limit))
         return self.lie(self, cursor, limit)
 

@@ -40,22 +40,23 @@ TROUBLE = {
 }
 
 
-def served(server: Server, span: Span | None = None) -> Counter[bytes]:
-    """Events of the simulated API, as it writes them: those of these rows, or all."""
+def served(server: Server, span: Span | None = None, tokens: int = 0) -> Counter[bytes]:
+    """Events of the simulated API, as it writes them, on the stream for clients with a token: those of these rows, or all."""
     span = span or Span(0, len(server.dataset.keys))
-    text = server.dataset.text(span)
+    text = (server.api.listing.stream_dataset if tokens else server.dataset).text(span)
     return Counter(bytes(text.rows(row, row + 1)) for row in range(len(span)))
 
 
 @pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("tokens", [0, 1, 3])
 @pytest.mark.parametrize("settings", (SETTINGS | TROUBLE).values(), ids=SETTINGS | TROUBLE)
-async def test_every_event_once(settings: DataSyncSettings, clock: Clock) -> None:
-    """Five partitions in pages of 300 read every event exactly once, the good ones as rows and the undecodable ones as refusals."""
-    async with simulated(settings, clock) as (server, api):
+async def test_every_event_once(settings: DataSyncSettings, tokens: int, clock: Clock) -> None:
+    """Four partitions in pages of 450 read every event exactly once, also from the stream: good ones as rows, others as refusals."""
+    async with simulated(settings, clock, tokens=tokens) as (server, api):
         read = await read_all(EventSource(api, "epoch", partitions=4, page_limit=450))
 
     refused = sum(len(batch.refused) for batches in read.values() for batch in batches)
-    assert all_raws(read) == served(server)
+    assert all_raws(read) == served(server, tokens=tokens)
     assert refused == len(server.dataset.refused_ids())
     assert strangers(read) == []
 

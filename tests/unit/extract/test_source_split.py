@@ -32,11 +32,11 @@ class Slow(Keyset):
     room: int = 1_000
     rooms_asked: list[tuple[int, float]] = field(default_factory=list)
 
-    async def page(self, cursor: Cursor | None, limit: int) -> Page | None:
+    async def page(self, cursor: Cursor | None, limit: int, since: int | None = None) -> Page | None:
         """After a while."""
         for _ in range(self.rounds):
             await asyncio.sleep(0)
-        return await Keyset.page(self, cursor, limit)
+        return await Keyset.page(self, cursor, limit, since)
 
     def has_room(self, workers: int, requests: float) -> bool:
         """For so many."""
@@ -46,9 +46,8 @@ class Slow(Keyset):
 
 def slow(double: Keyset, rounds: int) -> Slow:
     """The same, slower."""
-    return Slow(
-        double.told, double.rule, double.cursorless, double.sees_ahead, double.teapot, states_total=double.states_total, rounds=rounds
-    )
+    shape = double.told, double.rule, double.cursorless, double.sees_ahead, double.teapot, double.since
+    return Slow(*shape, states_total=double.states_total, rounds=rounds)
 
 
 @given(double=doubles(), partitions=st.integers(1, 4), page_limit=st.integers(1, 4), rounds=st.integers(0, 3), data=st.data())

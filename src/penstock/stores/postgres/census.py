@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import eq
 
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.names import quoted
 
 SCAN_TIMEOUT_S = 3_600.0
 """Counting reads the whole table, however large it has become."""
+
+MOST_LONGER = 40
+"""Bytes by which one way to write a record may be longer than another: no timestamp is."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,12 +31,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Questions to the column `time` and the key `key` of a table."""
+    """Questions to the column `time` and the key `key` of a table; `alike` as `Table` has it, of bytes."""
 
     connections: Connections
     table: str
     key: str
     time: str
+    alike: Callable[[bytes, bytes], bool] = eq
 
     async def stretches(self, bounds: Sequence[int]) -> list[Stretch]:
         """Rows below the first bound, from each bound (inclusive) to the next, and from the last one on; bounds in rising order."""
@@ -67,10 +72,17 @@ class Census:
             return int(await connection.fetchval(sql, pipeline, timeout=SCAN_TIMEOUT_S))
 
     async def is_dead_letter(self, pipeline: str, raw: bytes) -> bool:
-        """Whether a record was refused by this pipeline."""
+        """Whether a record was refused by this pipeline, written as it is here or in another way."""
+        sql = "select exists (select from penstock.dead_letters where pipeline = $1 and raw = $2)"
         async with self.connections.take() as connection:
-            sql = "select exists (select from penstock.dead_letters where pipeline = $1 and raw = $2)"
-            return bool(await connection.fetchval(sql, pipeline, raw))
+            if await connection.fetchval(sql, pipeline, raw):
+                return True
+            async with connection.transaction():
+                sql = "select raw from penstock.dead_letters where pipeline = $1 and abs(length(raw) - $2) <= $3"
+                async for row in connection.cursor(sql, pipeline, len(raw), MOST_LONGER, prefetch=1_000):
+                    if self.alike(row["raw"], raw):
+                        return True
+        return False
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.model.errors import Refused
-from penstock.ports.flow import Receipt, Verdict
+from penstock.ports.flow import RAW_COLUMN, Receipt, Verdict
 from penstock.stores.postgres import copy
 from penstock.stores.postgres.errors import translated
 from penstock.stores.postgres.names import TableName, quoted
@@ -62,7 +62,7 @@ class Loader:
             f" select {columns}, 0::bigint as penstock_row from {self.table.into.sql} with no data"
         )
         await self._copy(connection, STAGING, [*names, "penstock_row"], self._rows(batches))
-        receipt = await (self._last if self.table.mode == "upsert" else self._first)(connection, names, first)
+        receipt = await (self._last if self.table.mode == "upsert" else self._first)(connection, rows[0].schema, first)
         await connection.execute(f"drop table {STAGING.name}")
         return receipt
 
@@ -87,16 +87,17 @@ class Loader:
             sums = _sum(sums, receipt, start)
         return sums
 
-    async def _first(self, connection: Connection, names: Sequence[str], rows: int) -> Receipt:
+    async def _first(self, connection: Connection, schema: pa.Schema, rows: int) -> Receipt:
         """The first row of a key stays; the same row again is a duplicate, another row under a stored key is refused."""
-        left = await connection.fetch(self._merge_sql(names))
-        differing = await connection.fetch(self._differ_sql(names), [row["penstock_row"] for row in left])
-        refused = tuple(Verdict(row["penstock_row"], CONFLICT) for row in differing)
+        left = await connection.fetch(self._merge_sql(schema.names))
+        differing = await connection.fetch(self._differ_sql(schema), [row["penstock_row"] for row in left])
+        conflicts = [row for row in differing if row["elsewhere"] or not self.table.alike(row["stored"], row["staged"])]
+        refused = tuple(Verdict(row["penstock_row"], CONFLICT) for row in conflicts)
         return Receipt(stored=rows - len(left), duplicate=len(left) - len(refused), refused=refused)
 
-    async def _last(self, connection: Connection, names: Sequence[str], rows: int) -> Receipt:
+    async def _last(self, connection: Connection, schema: pa.Schema, rows: int) -> Receipt:
         """The last row of a key takes the place of the stored one; where it says the same nothing is changed."""
-        found = await connection.fetchrow(self._upsert_sql(names))
+        found = await connection.fetchrow(self._upsert_sql(schema.names))
         assert found is not None
         return Receipt(stored=found["stored"], duplicate=rows - found["keys"], unchanged=found["keys"] - found["stored"])
 
@@ -109,12 +110,17 @@ class Loader:
             select penstock_row from {STAGING.sql}
             where penstock_row not in (select penstock_row from first join placed using ({key})) order by penstock_row"""
 
-    def _differ_sql(self, columns: Sequence[str]) -> str:
-        """Of the rows with these numbers, those that differ from what is stored under their key."""
-        stored, staged = (", ".join(f"{table}.{quoted(name)}" for name in columns) for table in ("t", "s"))
+    def _differ_sql(self, schema: pa.Schema) -> str:
+        """Of the rows with these numbers, those that differ from what is stored under their key.
+
+        `elsewhere` says whether they do in more than the record as received, which is `stored` in one form and `staged` in another.
+        """
+        raw = (schema.metadata or {}).get(RAW_COLUMN, b"").decode()
+        records = f"t.{quoted(raw)}::text as stored, s.{quoted(raw)}::text as staged" if raw else "'' as stored, '' as staged"
         return f"""
-            select penstock_row from {STAGING.sql} s join {self.table.into.sql} t using ({self._key})
-            where penstock_row = any($1) and ({stored}) is distinct from ({staged}) order by penstock_row"""
+            select penstock_row, {_distinct([name for name in schema.names if name != raw])} as elsewhere, {records}
+            from {STAGING.sql} s join {self.table.into.sql} t using ({self._key})
+            where penstock_row = any($1) and {_distinct(schema.names)} order by penstock_row"""
 
     def _upsert_sql(self, columns: Sequence[str]) -> str:
         """Place the last row of every key; answer how many keys there are, and of how many of them something was changed."""
@@ -148,6 +154,12 @@ class Loader:
     def _rows(self, batches: Sequence[pa.RecordBatch]) -> pa.BinaryArray:
         kinds = [self.types.get(name, "bigint") for name in batches[0].schema.names]
         return pa.concat_arrays([copy.rows(batch, kinds) for batch in batches])
+
+
+def _distinct(columns: Sequence[str]) -> str:
+    """Whether a staged row differs from the stored one in some of these columns."""
+    stored, staged = (", ".join(f"{table}.{quoted(name)}" for name in columns) for table in ("t", "s"))
+    return f"({stored}) is distinct from ({staged})"
 
 
 async def _wire(rows: pa.BinaryArray) -> AsyncIterator[bytes]:

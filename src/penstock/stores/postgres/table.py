@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import eq
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -52,6 +53,9 @@ class Table:
     With a `key`, its columns tell rows apart: in mode append the first row of a key stays, the same again is a duplicate and another one is
     refused; in mode upsert the last one takes its place. In mode replace rows go into a table aside, which takes this one's place when it
     is published. `adopts`: a table that stands there already may be used. `evolves`: columns that it lacks are added.
+
+    `alike` says of two records as received whether they are the same, where a source may write one in more than one way; it is asked only
+    when everything else in their rows is equal.
     """
 
     name: TableName
@@ -59,6 +63,7 @@ class Table:
     mode: Mode = "append"
     adopts: bool = False
     evolves: bool = False
+    alike: Callable[[str, str], bool] = eq
 
     @property
     def into(self) -> TableName:
