@@ -18,8 +18,9 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 T = TypeVar("T")
 
-_LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)""")
-_REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)
+_PARAMETER = r"""\s*;\s*([^\s=;,"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?"""
+_LINK = re.compile(rf"<([^>]*)>((?:{_PARAMETER})*)")
+_PARAMETERS = re.compile(_PARAMETER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,10 @@ def page(answer: Answer, rows: str) -> Page:
 
 def next_link(header: str) -> str | None:
     """Where `rel="next"` leads (RFC 8288 §3); relation types are in any case, and one link may have several."""
-    for target, parameters in _LINK.findall(header):
-        relation = _REL.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return str(target)
+    for link in _LINK.finditer(header):
+        relations = (quoted or bare for name, quoted, bare in _PARAMETERS.findall(link[2]) if name.lower() == "rel")
+        if "next" in next(relations, "").lower().split():
+            return link[1]
     return None
 
 
