@@ -105,7 +105,7 @@ class Shop:
         query = {name: value for name, value in request.query.items() if name != "api_key"}
         asked = Asked(url, query, listing, self.clock.now(), self.settings.cursor_ttl_s)
         place = scheme.place(asked)
-        self.came_in = min(self.came_in + 1, self.settings.live)
+        self.came_in += self.came_in < self.settings.live
         numbers = [] if self._skips(scheme, place) else listing.numbers(place.first, place.limit)
         fault = self._faults.draw(place.first)
         if fault is None:

@@ -33,12 +33,18 @@ class NothingButEmptyPages(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A page, the place behind it, what comes next, and the rows that stood on the page before."""
+    """A page, the place behind it, and what comes next. `before` are the rows of the last page that had some, `held` is what it held."""
 
     page: Page
     place: Place
     following: Ask | None
     before: frozenset[bytes] = frozenset()
+    held: str = ""
+
+    @property
+    def rows(self) -> frozenset[bytes]:
+        """Those of this page, or of the last one that had some."""
+        return frozenset(self.page.rows) or self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +98,16 @@ class Pull:
         """The page that `ask` gives; one that repeats the last page is no answer and is asked for again."""
         settings = self.api.settings
         place = last.place if last else Place(self.low, self.high, 0, 0, ask, "")
+        before = last.rows if last and settings.key else frozenset[bytes]()
 
         def read(page: Page) -> Turn:
             held = digest(identities(page.rows, settings.key))
-            if page.rows and held == place.digest:
+            if last and page.rows and held == last.held:
                 raise UnusableBody("it holds the same rows as the page before")
             after = following(settings, ask, page)
             total = page.number(settings.total) if settings.total and not place.pages else place.total
             here = Place(self.low, self.high, place.rows + len(page.rows), place.pages + 1, self.api.kept(ask), held, total)
-            before = frozenset(last.page.rows) if last and settings.key else frozenset[bytes]()
-            return Turn(page, here, after and self.api.kept(after), before)
+            return Turn(page, here, after and self.api.kept(after), before, held if page.rows or not last else last.held)
 
         return await self.api.page(ask, self._parameters, read, first=not place.pages)
 
