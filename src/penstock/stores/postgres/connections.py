@@ -40,11 +40,15 @@ def application_name(holder: Holder, pool: int | str) -> str:
 
 @dataclass(slots=True)
 class Connections:
-    """A small pool, opened when first used, and anew after `close` or where `dial` gives another address."""
+    """A small pool, opened when first used, and anew after `close` or where `dial` gives another address.
+
+    One that is `reading` makes no tables of ours, may write nothing, and is not cut off with those that write for the same holder.
+    """
 
     dial: Dial
     holder: Holder
     most: int = 10
+    reading: bool = False
     _url: str | None = field(default=None, init=False, repr=False)
     _pool: Pool | None = field(default=None, init=False)
     _pools: int = field(default=0, init=False)
@@ -53,7 +57,7 @@ class Connections:
     @property
     def name(self) -> str:
         """The application name of the pool in use."""
-        return application_name(self.holder, self._pools)
+        return f"penstock reading {self.holder.pid}" if self.reading else application_name(self.holder, self._pools)
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[Connection]:
@@ -106,14 +110,19 @@ class Connections:
             url,
             min_size=0,
             max_size=self.most,
-            server_settings={"application_name": self.name, "timezone": "UTC"},
+            server_settings={
+                "application_name": self.name,
+                "timezone": "UTC",
+                "default_transaction_read_only": "on" if self.reading else "off",
+            },
             timeout=CONNECT_TIMEOUT_S,
             max_inactive_connection_lifetime=0,
             command_timeout=COMMAND_TIMEOUT_S,
         )
         try:
             async with pool.acquire() as connection:
-                await migrate(connection)
+                if not self.reading:
+                    await migrate(connection)
         except ValueError as error:  # what asyncpg raises for an address; a bare one quotes what may be part of the password
             raise UnusableAddress(str(error) if isinstance(error, asyncpg.InterfaceError) else "its port is not a number") from None
         except BaseException:
