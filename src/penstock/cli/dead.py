@@ -36,10 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> int:
     from penstock.cli import answer  # noqa: PLC0415
-    from penstock.cli.children import connected  # noqa: PLC0415 - heavy
     from penstock.engine import configuration  # noqa: PLC0415
     from penstock.extract.settings import ExtractSettings  # noqa: PLC0415
     from penstock.stores.postgres.dead_letters import DeadLetters  # noqa: PLC0415
+    from penstock.stores.postgres.place import connected  # noqa: PLC0415 - heavy
 
     given = configuration.gather(ExtractSettings, {"database_url": arguments.database_url}, env_file=arguments.env_file)
     url = given["database_url"].value if "database_url" in given else None

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from penstock.cli.children import database, simulated_api
+from penstock.cli.children import simulated_api
 from penstock.cli.foreground import LastWords
 from penstock.cli.report import Report, result
 from penstock.engine.telemetry import Telemetry
@@ -16,6 +16,7 @@ from penstock.extract.job import Extraction
 from penstock.extract.settings import ExtractSettings
 from penstock.model.errors import PenstockError
 from penstock.ports.checkpoints import Outcome
+from penstock.stores.postgres.place import database
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,11 @@ class ExtractionWork:
 
     async def perform(self, telemetry: Telemetry, stop: asyncio.Event, children: AsyncExitStack) -> LastWords:
         """See `Work`."""
-        place = await children.enter_async_context(database(self.settings.database_url, telemetry))
+
+        def restarted(times: int) -> None:
+            telemetry.database_restarts = times
+
+        place = await children.enter_async_context(database(self.settings.database_url, restarted))
         address = await self._address(children)
         extraction = await job.extract(self.settings, address, place.dial, telemetry, stop)
         text = Report(extraction, telemetry, place, self.settings.table).as_text()

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from penstock.cli.children import Database
 from penstock.engine.telemetry import Telemetry
 from penstock.extract.job import Extraction
 from penstock.extract.proof import Part, Proof
 from penstock.extract.timestamps import EARLIEST
 from penstock.model.redaction import redacted
+from penstock.stores.postgres.place import Database
 
 BEGINNING = "the beginning"
 

@@ -73,8 +73,9 @@ class Answer:
     @classmethod
     def of(cls, found: Iterable[Any]) -> Answer:
         """Out of the one row that was answered."""
-        rows, *parts = (part or b"" for part in found)
-        return cls(rows or 0, tuple(zip(parts[::2], parts[1::2], strict=True)))
+        rows, *parts = found
+        parts = [part or b"" for part in parts]
+        return cls(rows, tuple(zip(parts[::2], parts[1::2], strict=True)))
 
     @property
     def size(self) -> int:
