@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -20,8 +21,8 @@ from penstock.ports.source import Progress, Source
 class Task:
     """One run of a pipeline. `conclude` makes the outcome of a run that carried everything; set `stop` to end it early, drained.
 
-    `anew`: where an earlier run has carried everything, its rows are published and its positions forgotten, and this one begins from
-    nothing; where it was interrupted, this one goes on.
+    `anew` tells of the progress of earlier runs whether this one begins from nothing. Where they had carried everything, their rows are
+    published before their positions are forgotten.
     """
 
     pipeline: Pipeline
@@ -31,7 +32,7 @@ class Task:
     telemetry: Telemetry
     conclude: Conclude
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    anew: bool = False
+    anew: Callable[[Progress], bool] = lambda _: False
 
     async def perform(self) -> Outcome:
         """Run to the end.
@@ -59,9 +60,10 @@ class Task:
     async def _before(self, run: Run) -> Progress:
         """What earlier runs have stored."""
         done = await self.destination.progress(run)
-        if not self.anew or done.scope is None or any(missing(done.coverage, done.scope.span)):
+        if not self.anew(done):
             return done
-        await self.destination.publish(run)
+        if complete(done):
+            await self.destination.publish(run)
         await self.destination.forget(run)
         return Progress()
 
@@ -72,3 +74,8 @@ class Task:
             await self.destination.end(run, outcome)
         except Transient:
             return
+
+
+def complete(done: Progress) -> bool:
+    """Whether everything that was set out to be read is stored."""
+    return done.scope is not None and not any(missing(done.coverage, done.scope.span))

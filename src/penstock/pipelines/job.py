@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.ledger import RefusalLimit
 from penstock.engine.run import EngineSettings
-from penstock.engine.tasks import Task
+from penstock.engine.tasks import Task, complete
 from penstock.engine.telemetry import Telemetry
 from penstock.model.errors import Misconfigured
 from penstock.pipelines.definition import Definition, Limits
@@ -36,21 +36,23 @@ class Ending:
     evidence: Evidence | None
 
 
-async def perform(definition: Definition, telemetry: Telemetry, stop: asyncio.Event) -> Ending:
+async def perform(definition: Definition, telemetry: Telemetry, stop: asyncio.Event, *, anew: bool = False) -> Ending:
     """Run a pipeline to its end, or until `stop`; see `Task.perform` for what it raises.
 
-    In mode replace a pipeline that has carried everything begins anew; one that was interrupted goes on.
+    In mode replace a pipeline that has carried everything begins anew, one that was interrupted goes on; with `anew` each one begins anew.
     """
     around = surroundings(definition, telemetry.counters)
     pipeline, found = identity(definition, around), list[Evidence]()
+
+    def begins(done: Progress) -> bool:
+        return anew or (definition.intake.mode == "replace" and complete(done))
 
     async def conclude(done: Progress) -> Outcome:
         found.append(evidence(done, pipeline.source, definition.intake.mode, await _in_sink(definition, around)))
         return found[-1].outcome
 
     async with opened(definition, around) as (source, destination):
-        anew = definition.intake.mode == "replace"
-        task = Task(pipeline, source, destination, engine(definition.limits), telemetry, conclude, stop, anew=anew)
+        task = Task(pipeline, source, destination, engine(definition.limits), telemetry, conclude, stop, begins)
         outcome = await task.perform()
     return Ending(outcome, found[-1] if found else None)
 
