@@ -12,7 +12,7 @@ from penstock.extract.timestamps import UNKNOWN
 from penstock.model.coverage import Position
 from penstock.ports.source import Partition, Scope
 
-LEAST_PAGES = 3
+LEAST_PAGES = 2
 """A cut costs about half a page: the last page of the upper part reaches into the lower one. Of less than this it is not worth it."""
 
 Ahead = tuple[Frontier, Page]
@@ -23,30 +23,30 @@ Ahead = tuple[Frontier, Page]
 class Reading:
     """A partition that is being read: where it ends by now, and which part of it, down to `lowest`, the pages received have claimed.
 
-    `events` were on the pages from `top` down to there; all in Unix milliseconds.
+    In Unix milliseconds; in each of them lie `density` events, by the last page: what comes next is like what came last.
     """
 
     end: Frontier
-    top: int
     lowest: int
-    events: int = 0
+    density: float
 
     def claim(self, place: Frontier, page: Page | None) -> Frontier:
         """Take note of a page, and answer the end that holds for it: from here on no cut touches it, however long its judging takes."""
-        if not self.events:
-            self.top = place.ts
         if page is None or not page.paging.has_more:
             self.lowest = self.end.ts
             return self.end
         ts = stretch.stated(page)
         self.lowest = min([self.lowest, *ts[ts != UNKNOWN][-1:].tolist()])
-        self.events += len(page)
+        self.density = len(page) / max(1, place.ts - self.lowest)
         return self.end
 
 
 @dataclass(slots=True)
 class Shares:
-    """The partitions of one plan. `oldest` is where the events end, `density` how many of those that are left lie in a millisecond."""
+    """The partitions of one plan. `oldest` is where the events end, `density` how many of those that are left lie in a millisecond.
+
+    That is what is expected of a partition of which nothing is read yet.
+    """
 
     epoch: str = ""
     oldest: int = 0
@@ -66,7 +66,7 @@ class Shares:
     def begin(self, partition: Partition) -> tuple[Reading, Ahead | None]:
         """A partition is being read from here on; with the page that was read past the end of the one before it, if there is one."""
         start = Frontier.of(partition.start).ts
-        self._readings[partition.start] = reading = Reading(Frontier.of(partition.end), start, start)
+        self._readings[partition.start] = reading = Reading(Frontier.of(partition.end), start, self.density)
         return reading, self._ahead.pop(partition.start, None)
 
     def keep(self, end: Position, ahead: Ahead) -> None:
@@ -105,9 +105,8 @@ class Shares:
         return (self._readings[one.start] for one in running if one.start in self._readings)
 
     def _left(self, reading: Reading) -> float:
-        """Events by estimate: as dense as what was read of the partition, or as the whole where that is nothing yet."""
-        density = reading.events / max(1, reading.top - reading.lowest) if reading.events else self.density
-        return density * max(0, reading.lowest - self._bottom(reading))
+        """Events, by estimate."""
+        return reading.density * max(0, reading.lowest - self._bottom(reading))
 
     def _bottom(self, reading: Reading) -> int:
         """Where the partition, or what there is of it, ends."""

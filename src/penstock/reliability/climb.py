@@ -53,7 +53,7 @@ class Climb:
     * A refusal (429) takes the limit down to 0.7 of it, once for all requests that were out together.
     * Rounds in which fewer than half as many requests were in flight as may be say nothing: something else was slow.
 
-    After each change, what was out before has to come back before a round is measured.
+    After each change a round counts only requests that started when as many were out as may be.
     """
 
     def __init__(self, settings: ClimbSettings | None = None) -> None:
@@ -71,8 +71,11 @@ class Climb:
         self._misses = 0
         self._rests = 0
         self._refused_up_to = 0
-        self._settle()
-        self._began = self._seen = 0.0
+        # The round: sums over the requests that started after number `_full_from`, None until as many are out as may be.
+        self._seen = self._began = self._crowd = self._took = 0.0
+        self._served = self._returned = 0
+        self._changed_at = 0
+        self._full_from: int | None = None
 
     @property
     def in_flight(self) -> int:
@@ -89,6 +92,9 @@ class Climb:
         self._pass(now)
         self._out[number] = now
         self._last = number
+        if self._full_from is None and self._is_full():
+            self._full_from = number
+            self._begin(now)
 
     def finish(self, number: int, now: float, served: int) -> None:
         """It is over, and has brought so much.
@@ -96,17 +102,16 @@ class Climb:
         Raises `KeyError` for a request that is not out.
         """
         self._pass(now)
-        self._took += now - self._out.pop(number)
-        self._served += served
-        self._returned += number > self._measured_from
-        if not self._measuring:
-            if next(iter(self._out), self._measured_from + 1) > self._measured_from:
-                self._measure(now)
-        elif self._returned >= max(self.limit, FEWEST) and now - self._began >= self._settings.window_s:
-            crowd = self._crowd / (now - self._began)
-            self._judge(crowd * self._served / self._took if self._took else 0.0, crowd)
-            if self._measuring:
-                self._measure(now)
+        took = now - self._out.pop(number)
+        if self._full_from is None or number <= self._full_from:
+            return
+        self._returned, self._served, self._took = self._returned + 1, self._served + served, self._took + took
+        passed = now - self._began
+        if self._returned >= self._enough() and passed >= self._settings.window_s:
+            crowd = self._crowd / passed if passed else 0.0
+            rate = crowd * self._served / self._took if self._took else 0.0
+            self._begin(now)
+            self._judge(rate, crowd)
 
     def refuse(self, number: int) -> None:
         """The server asks to slow down, by refusing this request."""
@@ -114,30 +119,33 @@ class Climb:
             return
         self._refused_up_to = self._last
         self._home = self._bounded(int(self.limit * BACK_OFF))
-        self._doubling, self._up, self._misses = False, True, 0
-        self._stride = self._finest()
-        self._rests = RESTS
-        self._move(self._home)
+        self._up = False
+        self._rest()
 
     def _pass(self, now: float) -> None:
         """Time passes with so many in flight."""
         self._crowd += len(self._out) * (now - self._seen)
         self._seen = now
 
-    def _settle(self) -> None:
-        """Nothing is measured until what is out now has come back."""
-        self._measuring, self._measured_from = False, self._last
-        self._crowd = self._took = 0.0
+    def _begin(self, now: float) -> None:
+        """A round begins."""
+        self._began, self._crowd, self._took = now, 0.0, 0.0
         self._served = self._returned = 0
 
-    def _measure(self, now: float) -> None:
-        """A round begins."""
-        self._settle()
-        self._measuring, self._began = True, now
+    def _is_full(self) -> bool:
+        """Whether as many are out as may be, or half of that at least, and none of them from before the last change."""
+        if len(self._out) >= self.limit:
+            return True
+        return len(self._out) * 2 >= self.limit and next(iter(self._out)) > self._changed_at
+
+    def _enough(self) -> int:
+        """Answers that make a round: of all that may be out, or half of them while it is plain where to go."""
+        return max(FEWEST, self.limit // 2 if self._doubling else self.limit)
 
     def _judge(self, rate: float, crowd: float) -> None:
         """Decide where to go from a round that served so much per second, with so many in flight on average."""
         if crowd * 2 < self.limit:
+            self._full_from = None
             self._move(self._home)
         elif self.limit == self._home:
             self._rate = rate
@@ -155,10 +163,12 @@ class Climb:
         if self._doubling:
             self._stride = self._home
         beside = self._bounded(self._home + self._stride if self._up else self._home - (self._stride + 1) // 2)
-        if beside == self._home:
-            self._miss()
-        else:
+        if beside != self._home:
             self._move(beside)
+        elif self._doubling:
+            self._rest()
+        else:
+            self._miss()
 
     def _miss(self) -> None:
         """That was not worth it: after doubling half as far, then to the other side, then in shorter steps, at last a rest."""
@@ -169,15 +179,19 @@ class Climb:
         elif self._stride > self._finest():
             self._misses, self._up, self._stride = 0, not self._up, max(self._finest(), self._stride // 2)
         else:
-            self._misses, self._up, self._rests = 0, not self._up, RESTS
-            self._move(self._home)
+            self._rest()
             return
         self._look_on()
 
+    def _rest(self) -> None:
+        """Stay for a while, and look around in short steps then."""
+        self._doubling, self._misses, self._up, self._rests = False, 0, not self._up, RESTS
+        self._stride = self._finest()
+        self._move(self._home)
+
     def _move(self, limit: int) -> None:
         if limit != self.limit:
-            self.limit = limit
-            self._settle()
+            self.limit, self._changed_at, self._full_from = limit, self._last, None
 
     def _finest(self) -> int:
         return max(1, self._home // FINEST)

@@ -18,8 +18,9 @@ from penstock.ports.flow import Block, BlockId, Receipt, Settled, Verdict
 from penstock.ports.sink import AtLeastOnce, BlockLimits, Delivery, Destination, Idempotent, Transactional, Writer
 from penstock.ports.source import Progress
 from penstock.testing import records
+from penstock.testing.clock import simulated
 from penstock.testing.destinations import total
-from tests.unit.engine.simulation import PIPELINE, StepwiseCheckpoints, StepwiseSink, at_once, failing, simulated, taking
+from tests.unit.engine.simulation import PIPELINE, StepwiseCheckpoints, StepwiseSink, at_once, failing, taking
 
 FIRST, SECOND, THIRD = records.block(0, 4), records.block(4, 8, strand=0), records.block(8, 12, strand=0)
 KEYED, BLOCKWISE = Idempotent(("id",), 1e9), Idempotent((), 1e9)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.engine.concurrency import first_cause, unless
 from penstock.model.errors import Fatal, Transient
-from tests.unit.engine.simulation import clock, simulated
+from penstock.testing.clock import clock, simulated
 
 
 async def one() -> int:

@@ -18,20 +18,10 @@ from penstock.ports.flow import BlockId, Receipt
 from penstock.ports.sink import AtLeastOnce, BlockLimits, Idempotent
 from penstock.ports.source import Partition, Progress
 from penstock.testing import records
+from penstock.testing.clock import clock, in_simulated_time, simulated
 from penstock.testing.destinations import total
 from tests.contract.tied import TiedSource
-from tests.unit.engine.simulation import (
-    PIPELINE,
-    Bench,
-    StepwiseCheckpoints,
-    StepwiseSink,
-    StepwiseSource,
-    clock,
-    failing,
-    in_simulated_time,
-    simulated,
-    taking,
-)
+from tests.unit.engine.simulation import PIPELINE, Bench, StepwiseCheckpoints, StepwiseSink, StepwiseSource, failing, taking
 
 QUIET = LeaseSettings(beat_s=1e9)
 """No heartbeat, so that time passes in the steps that a test is about."""

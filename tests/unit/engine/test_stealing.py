@@ -16,9 +16,10 @@ from penstock.model.errors import Transient
 from penstock.ports.sink import BlockLimits, Transactional
 from penstock.ports.source import Partition, Progress, Splittable
 from penstock.testing import records
+from penstock.testing.clock import in_simulated_time, simulated
 from penstock.testing.destinations import total
 from tests.contract.tied import TiedSource
-from tests.unit.engine.simulation import Bench, StepwiseSink, StepwiseSource, at_once, failing, in_simulated_time, simulated, stored, taking
+from tests.unit.engine.simulation import Bench, StepwiseSink, StepwiseSource, at_once, failing, stored, taking
 
 
 def source(rows: int, *, batch_rows: int = 1, partition_rows: int = 1_000) -> StepwiseSource:

@@ -16,17 +16,8 @@ from penstock.model.errors import Fatal, Misconfigured, Transient
 from penstock.ports.checkpoints import LeaseHeld, LeaseLost, Outcome, Run
 from penstock.ports.source import Progress
 from penstock.testing import records
-from tests.unit.engine.simulation import (
-    PIPELINE,
-    Bench,
-    StepwiseCheckpoints,
-    StepwiseSink,
-    StepwiseSource,
-    clock,
-    failing,
-    simulated,
-    taking,
-)
+from penstock.testing.clock import clock, simulated
+from tests.unit.engine.simulation import PIPELINE, Bench, StepwiseCheckpoints, StepwiseSink, StepwiseSource, failing, taking
 
 PROVEN = Outcome("completed with rejected rows", "one is missing", {"rows": 9})
 

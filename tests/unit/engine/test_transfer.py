@@ -16,8 +16,9 @@ from penstock.ports.flow import Receipt
 from penstock.ports.sink import BlockLimits
 from penstock.ports.source import Progress
 from penstock.testing import records
+from penstock.testing.clock import Deadlock, clock, simulated
 from penstock.testing.destinations import total
-from tests.unit.engine.simulation import Bench, Deadlock, StepwiseSink, StepwiseSource, clock, failing, simulated, stored, taking
+from tests.unit.engine.simulation import Bench, StepwiseSink, StepwiseSource, failing, stored, taking
 
 ONE_WORKER = EngineSettings(workers=1, reconnect_first_s=0)
 

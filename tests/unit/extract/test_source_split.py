@@ -107,8 +107,8 @@ async def test_the_longest_partition_is_cut() -> None:
     assert Frontier.of(thief.partition.start).ts > BASE + 1_000
 
 
-@pytest.mark.parametrize(("events", "cut"), [(35, False), (45, True)])
-async def test_less_than_three_pages_are_left_alone(events: int, cut: bool) -> None:  # noqa: FBT001 - what is expected
+@pytest.mark.parametrize(("events", "cut"), [(25, False), (35, True)])
+async def test_less_than_two_pages_are_left_alone(events: int, cut: bool) -> None:  # noqa: FBT001 - what is expected
     """A cut costs half a page."""
     source, readers = await begun(Keyset(told(range(events))))
 
