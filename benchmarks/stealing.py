@@ -22,7 +22,8 @@ from penstock.engine.checkpointed import checkpointed
 from penstock.engine.run import EngineSettings
 from penstock.engine.tasks import Task
 from penstock.engine.telemetry import Telemetry
-from penstock.extract.api import Address, EventsApi
+from penstock.extract.address import Address
+from penstock.extract.api import EventsApi
 from penstock.extract.proof import Proof, prove
 from penstock.extract.settings import ExtractSettings
 from penstock.extract.source import EventSource
@@ -89,7 +90,7 @@ class Reading:
         paced = PacedSession(self.dataset, self.way.law, self.way.budget())
         settings, address = self.way.settings, Address("http://paced.example", "key")
         client = Client(address.events.origin(), paced.session, Counters.zero())
-        api = EventsApi(address, client, Lane(climb=Climb(self.way.in_flight)))
+        api = EventsApi(address, client, lane=Lane(climb=Climb(self.way.in_flight)))
         source = EventSource(api, "paced", settings.partition_count, settings.batch_size, stealing=not settings.fixed)
         sink, telemetry, pipeline = TallySink(self.dataset), Telemetry(clock=clock), Pipeline("paced", "paced")
         at_proof = 0
