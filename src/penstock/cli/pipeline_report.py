@@ -17,7 +17,7 @@ def text(definition: Definition, around: Surroundings, ending: Ending, telemetry
     """For people."""
     sink = definition.sink
     where = place(f"{sink.type}:", redacted(sink.kind.place(sink.settings, around)), sink.kind.show(sink.settings, around))
-    return "\n".join([*_evidence(ending), "", *speed(telemetry, "settled and checked"), "", *where, ""])
+    return "\n".join([*_evidence(ending, definition.source.kind.claim), "", *speed(telemetry, "settled and checked"), "", *where, ""])
 
 
 def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict[str, object]:
@@ -39,11 +39,12 @@ def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict
         "rows_per_second": per_second(telemetry),
         "resumed": bool(telemetry.before.received),
         "rows_stored_by_this_run": telemetry.counters["rows_stored_total"],
+        "claim": definition.source.kind.claim,
         "evidence": None if shown is None else shown.as_json(),
     }
 
 
-def _evidence(ending: Ending) -> Iterator[str]:
+def _evidence(ending: Ending, claim: str) -> Iterator[str]:
     shown = ending.evidence
     if shown is None:
         yield f"{ending.outcome.message}. Run the same command again: it goes on where it stopped."
@@ -51,6 +52,8 @@ def _evidence(ending: Ending) -> Iterator[str]:
     yield f"The evidence, with respect to what {redacted(shown.source)} held when the run looked:"
     yield from _counts(shown)
     yield f" {shown.stretches} {'stretch' if shown.stretches == 1 else 'stretches'} stored, {shown.gaps} gaps between them."
+    if claim:
+        yield f" {claim}"
     if shown.stated is not None:
         yield f" The source stated {shown.stated:,} records."
     if shown.in_sink is not None:
@@ -65,7 +68,7 @@ def _counts(shown: Evidence) -> Iterator[str]:
         "stored": counts.stored,
         "duplicates": counts.duplicate,
         "unchanged": counts.unchanged,
-        "left out by stages": counts.filtered,
+        "left out": counts.filtered,
         "rejected": counts.refused,
     }
     told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number or what == "stored")

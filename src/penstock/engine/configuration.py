@@ -70,7 +70,13 @@ def checked(kind: type[T], values: Mapping[str, object]) -> T | list[Wrong]:
     try:
         return TypeAdapter(kind).validate_python(dict(values), strict=False)
     except ValidationError as error:
-        return [Wrong(fault["loc"], f"{fault['msg'][0].lower()}{fault['msg'][1:]}") for fault in error.errors()]
+        return [Wrong(fault["loc"], _said(fault["msg"])) for fault in error.errors()]
+
+
+def _said(message: str) -> str:
+    """What pydantic says, without its own word for errors that a dataclass raised, within a sentence."""
+    message = message.removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
 
 
 def settings(kind: type[T], given: Mapping[str, Given]) -> T:

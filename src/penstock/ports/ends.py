@@ -58,12 +58,14 @@ class SourceKind:
     `settings` is a frozen dataclass; its fields are the keys of `[source]` in a pipeline file, `type` apart, and are checked against its
     annotations. A field that must not be shown has `repr=False`. `identity` says in one line, without secrets, which records these are: a
     pipeline's table takes no rows of another identity. `open` gives the source; entering may look at the other side, as to learn the
-    columns, and moves nothing.
+    columns, and moves nothing. `claim` says at the end of a run what its evidence is worth, where that is less than positions in an order
+    of the source's own give.
     """
 
     settings: type[Any]
     identity: Callable[[Any, Surroundings], str]
     open: Callable[[Any, Surroundings], AbstractAsyncContextManager[Source]]
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

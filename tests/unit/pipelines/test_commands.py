@@ -34,7 +34,7 @@ def test_a_run_ends_with_evidence_and_where_the_data_is(file: Path, capsys: pyte
 
     out = capsys.readouterr().out
     assert code == 0
-    assert " 30 records received: 20 stored, 10 left out by stages." in out
+    assert " 30 records received: 20 stored, 10 left out." in out
     assert " A reader of the sink finds 20 rows." in out
     assert "Complete: nothing lost, nothing twice." in out
     assert out.endswith("To look at it:\n  show u orders\n")

@@ -23,4 +23,6 @@ def _open(settings: HttpSettings, surroundings: Surroundings) -> AbstractAsyncCo
     return opened(settings, surroundings.counters)
 
 
-SOURCE = SourceKind(HttpSettings, _identity, _open)
+CLAIM = "Rows are counted page by page, as the API gave them: it has no order in which a missing one would show."
+
+SOURCE = SourceKind(HttpSettings, _identity, _open, CLAIM)
