@@ -309,14 +309,15 @@ async def test_rows_without_a_time() -> None:
 
 async def test_no_key_in_positions() -> None:
     """A key that is a parameter goes with every request, and is kept nowhere, also where the API writes it into its addresses."""
-    pages = [told(1), told(1, next="/rows?p=2&key=hush-hush"), told(2)]
+    pages = [told(1), told(1, next="/rows?p=2&key=hush-hush"), told(2, next="/rows?p=3&key=hush-hush"), told(3)]
     auth = Auth(query="key", value="hush-hush")
     async with answering(pages, cursor=CursorPaging("next"), auth=auth) as (server, settings), opened(settings, Counters.zero()) as source:
         plan = await source.plan(Progress())
         found = await batches(source, plan.partitions[0])
 
-    assert [request.query.getall("key") for request in server.requests] == [["hush-hush"]] * 3
-    assert server.requests[-1].query["p"] == "2"
+    assert [request.query.getall("key") for request in server.requests] == [["hush-hush"]] * 4
+    assert server.requests[-1].query["p"] == "3"
+    assert b"p=2" in found[1].upto.resume
     assert b"hush" not in b"".join(batch.upto.resume for batch in found)
 
 
