@@ -97,6 +97,16 @@ async def one_token_serves_all_workers(url: str) -> None:
         assert server.api.stream.tokens == 1
 
 
+async def a_status_ends_submitting(url: str) -> None:
+    """A submission that was answered, with whatever status, is the only one, however often the command is run."""
+    scenario = Scenario(url, DataSyncSettings(events=500, seed=SEED, submissions_failing=1))
+    scenario.settings = replace(scenario.settings, auto_submit=True, repository_url="https://example.org/repository")
+    async with scenario.api() as server:
+        await _extracted(scenario, server)
+        await _exact(scenario, server, await _extracted(scenario, server))
+        assert server.api.submissions.attempts == 1
+
+
 async def endpoints_write_the_same_events(url: str) -> None:
     """A run that was begun on the stream is completed from `/events`: its refused events are known at the seams, in other words."""
     scenario = Scenario(url, DataSyncSettings(events=2_000, seed=SEED, undecodable=0.5, undecodable_kinds=("id_text",)))

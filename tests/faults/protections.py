@@ -14,7 +14,7 @@ from penstock.engine import ledger, run
 from penstock.extract import api, head, job, proof, source, stream, stretch
 from penstock.reliability.headers import RateFacts
 from penstock.stores.http import client
-from penstock.stores.postgres import census, checkpoints, loading
+from penstock.stores.postgres import census, checkpoints, loading, submissions
 from tests.faults import checks
 
 Check = Callable[[str], Awaitable[None]]
@@ -159,6 +159,13 @@ def _a_token_for_each_request(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stream.Ticket, "token", fresh)
 
 
+def _submissions_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    async def none(self: Any) -> None:  # noqa: ANN401
+        del self
+
+    patch.setattr(submissions.Attempts, "latest", none)
+
+
 def _words_are_compared(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(job, "alike", eq)
 
@@ -187,6 +194,7 @@ PROTECTIONS = [
     Protection("the proof compares with the stated total", _total_not_compared, checks.a_stated_total_must_be_reached),
     Protection("refused records have a limit", _no_limit, checks.too_many_refused_stop_the_run),
     Protection("all workers share a stream token", _a_token_for_each_request, checks.one_token_serves_all_workers),
+    Protection("a submission that was answered is not made again", _submissions_not_remembered, checks.a_status_ends_submitting),
     Protection("an event is known in the words of either endpoint", _words_are_compared, checks.endpoints_write_the_same_events),
     Protection("a table has one source", _one_identity_for_all, checks.sources_are_not_mixed),
 ]

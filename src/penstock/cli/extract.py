@@ -21,6 +21,7 @@ FLAGS = {
     ),
     "stream_tokens": ("N", "stream tokens used in turn, where limits are counted by token (default: 1)"),
     "pg_sync_commit": ("off|on", "whether each commit waits for the disk; the proof always does (default: off)"),
+    "repository_url": ("URL", "the repository that is named with a submission"),
     "max_refused_percent": ("P", "share of events that may be refused before the run fails (default: 1)"),
     "table": ("NAME", "table to write to; each has its own positions and one source (default: ingested_events)"),
     "events": ("N", "events of the simulated API (default: 3000000)"),
@@ -39,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
     parser.add_argument("--fixed", action="store_const", const="true", help="read PARTITION_COUNT parts at once, and share nothing out")
+    parser.add_argument(
+        "--auto-submit", action="store_const", const="true", help="submit the ids when the proof holds and nothing was rejected, once"
+    )
+    parser.add_argument("--submit-again", action="store_const", const="true", help="submit even if something was submitted before")
     parser.add_argument("--simulate", action="store_true", help="put the simulated API's events into DATABASE_URL")
     parser.add_argument("--simulator", metavar="OPTIONS", default="", help="options of `penstock simulate datasync`, in one argument")
     parser.add_argument("--env-file", type=Path, default=Path(".env"), metavar="FILE", help="file with settings (default: .env)")

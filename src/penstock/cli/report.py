@@ -27,7 +27,7 @@ class Report:
 
     def as_text(self) -> str:
         """For people."""
-        return "\n".join([*self._proof(), "", *speed(self.telemetry, "proven"), "", *self._place(), ""])
+        return "\n".join([*self._proof(), *self._submission(), "", *speed(self.telemetry, "proven"), "", *self._place(), ""])
 
     def _proof(self) -> Iterator[str]:
         proof = self.extraction.proof
@@ -46,6 +46,17 @@ class Report:
                 if proof.sums.refused
                 else "Complete: nothing lost, nothing twice."
             )
+
+    def _submission(self) -> Iterator[str]:
+        submission = self.extraction.submission
+        if submission is None:
+            return
+        if submission.state != "received":
+            yield f"NOT SUBMITTED ({submission.state}): {redacted(submission.message)}"
+        else:
+            yield f"Submitted {submission.ids:,} ids for {redacted(submission.repository)}."
+        if submission.attempts_left is not None:
+            yield f"Attempts left: {submission.attempts_left}."
 
     def _place(self) -> Iterator[str]:
         yield from place(f"the table {self.table} of", self.database.place, f"{self.database.command} 'select count(*) from {self.table}'")
@@ -93,8 +104,13 @@ def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
         "resumed": bool(telemetry.before.received),
         "rows_stored_by_this_run": counters["rows_stored_total"],
         "notices": [redacted(notice) for notice in telemetry.notices],
+        "submission": None if extraction.submission is None else _redacted(extraction.submission.as_json()),
         "proof": None if proof is None else proof.as_json(),
     }
+
+
+def _redacted(fields: dict[str, object]) -> dict[str, object]:
+    return {name: redacted(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def per_second(telemetry: Telemetry) -> float:

@@ -93,6 +93,10 @@ class Telemetry:
         self.notices.append(remark)
         self.tell(remark)
 
+    def alive(self) -> None:
+        """Something that takes long goes on."""
+        self.progressed = self.clock()
+
     def stored(self, worker: Worker, counts: Counts, total: Counts) -> None:
         """Count a block that was written, of a pipeline that now stands at `total`."""
         worker.rows += counts.received

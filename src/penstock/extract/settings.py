@@ -34,6 +34,12 @@ class TwoSources(Misconfigured):
     default_hint = "Leave one of them out."
 
 
+class NoRepository(Misconfigured):
+    """The ids are to be submitted, and REPOSITORY_URL does not name a repository."""
+
+    default_hint = "Set it to the address of your repository, which begins with https://, or leave AUTO_SUBMIT out."
+
+
 @dataclass(frozen=True, slots=True)
 class ExtractSettings:
     """Each field is a flag of `penstock extract`, a variable of the environment and a line of `.env`; the names of 004 come first."""
@@ -47,6 +53,9 @@ class ExtractSettings:
     stream: Literal["on", "off"] = "on"
     stream_tokens: Annotated[int, Ge(1), Le(100)] = 1
     pg_sync_commit: Literal["off", "on"] = "off"
+    auto_submit: bool = False
+    repository_url: str | None = None
+    submit_again: bool = field(default=False, metadata=OURS)
     max_refused_percent: Annotated[float, Ge(0), Le(100)] = field(default=1.0, metadata=OURS)
     fixed: bool = field(default=False, metadata=OURS)
     table: str = field(default="ingested_events", metadata=OURS)
@@ -90,7 +99,10 @@ class ExtractSettings:
             IncompleteApi: only half of the real API is named.
             InventedIntoReal: invented events would go into a database that was named.
             TwoSources: both APIs are asked for.
+            NoRepository: what is to be submitted needs one.
         """
+        if self.auto_submit and not (self.repository_url or "").startswith(("http://", "https://")):
+            raise NoRepository
         real_api = self.real_api
         if simulate and real_api:
             raise TwoSources

@@ -33,7 +33,7 @@ PROMISED = {
 @pytest.fixture
 def home(reachable_folder: Path, request: pytest.FixtureRequest) -> dict[str, str]:
     """An environment with a state folder of its own and no settings."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE", "LANG"))}
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "PYTHONPATH", "COVERAGE", "LANG"))}
     return kept | {
         "PENSTOCK_HOME": str(reachable_folder / f"cli-{abs(hash(request.node.name))}"),
         "PENSTOCK_PORT": "0",
@@ -203,3 +203,26 @@ def _pages(run: subprocess.Popen[str]) -> str:
 def _status(url: str) -> Any:  # noqa: ANN401
     with urllib.request.urlopen(f"{url}/status", timeout=5) as answer:  # noqa: S310 - it is ours
         return json.load(answer)
+
+
+def test_submitting(home: dict[str, str]) -> None:
+    """With a repository the ids are submitted and the attempts left are told; without one nothing is begun."""
+    missing = penstock(home, "extract", "--auto-submit")
+    text = penstock(home | {"AUTO_SUBMIT": "true", "REPOSITORY_URL": "https://example.org/repository"}, "extract", "--events", "2000")
+    again = penstock(home, "extract", "--events", "2000", "--auto-submit", "--repository-url", "https://example.org/repository", "--json")
+
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "REPOSITORY_URL" in missing.stderr
+    assert text.returncode == 0
+    assert "Submitted 2,000 ids for https://example.org/repository.\nAttempts left: 4." in text.stdout
+    assert json.loads(again.stdout)["submission"]["state"] == "held back"
+
+
+def test_the_stream_is_not_open(home: dict[str, str]) -> None:
+    """That events come from another endpoint is told on standard error while it runs, and in the result."""
+    run = penstock(home, "extract", "--events", "2000", "--json", "--simulator", "--stream-refused 403")
+
+    (notice,) = json.loads(run.stdout)["notices"]
+    assert run.returncode == 0
+    assert "reading /events instead" in notice
+    assert run.stderr.count(notice) == 1

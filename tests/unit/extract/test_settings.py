@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from penstock.engine import configuration
-from penstock.extract.settings import ExtractSettings, IncompleteApi, InventedIntoReal, TwoSources, identity
+from penstock.extract.settings import ExtractSettings, IncompleteApi, InventedIntoReal, NoRepository, TwoSources, identity
 from penstock.model.errors import Misconfigured
 from penstock.reliability.climb import ClimbSettings
 
@@ -42,6 +44,19 @@ def test_two_sources() -> None:
     with pytest.raises(TwoSources) as caught:
         REAL.check(simulate=True)
     REAL.check(simulate=False)
+
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("url", [None, "", "example.org/repository"])
+def test_no_repository(url: str | None) -> None:
+    """What is to be submitted needs the address of a repository; what is not, does not."""
+    settings = replace(REAL, auto_submit=True, repository_url=url)
+
+    with pytest.raises(NoRepository) as caught:
+        settings.check(simulate=False)
+    replace(settings, auto_submit=False).check(simulate=False)
+    replace(settings, repository_url="https://example.org/repository").check(simulate=False)
 
     assert caught.value.exit_code == 2
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -25,6 +25,9 @@ from penstock.stores.http.lane import Lane
 FIRST_CONTACT = RetrySettings(attempts=5, deadline_s=20.0)
 BODY_ATTEMPTS = 5
 TIMEOUT = aiohttp.ClientTimeout(total=180.0, connect=15.0, sock_read=90.0)
+
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(connect=15.0, sock_read=600.0)
+"""An upload takes as long as it takes, and its answer comes after the server has worked through it."""
 
 T = TypeVar("T")
 
@@ -47,6 +50,27 @@ class UnusableAnswers(Fatal):
     default_hint = "What was stored stays; once the API is mended, run the same command again."
 
 
+@dataclass(slots=True)
+class Upload:
+    """A body of so many bytes, as it is made; each try makes it anew.
+
+    `handed_over` says whether the server may have received all of it: true from before its last byte is sent.
+    """
+
+    parts: Callable[[], AsyncIterator[bytes]]
+    size: int
+    content_type: str
+    handed_over: bool = False
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The parts, which must be as long as they were said to be."""
+        sent = 0
+        async for part in self.parts():
+            sent += len(part)
+            self.handed_over = sent >= self.size
+            yield part
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request; its headers join those of the connection."""
@@ -55,6 +79,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "GET"
+    upload: Upload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +177,31 @@ class Client:
         self.counters.add("requests_retried_total")
         await asyncio.sleep(answer.seconds)
 
+    async def once(self, lane: Lane, request: Request) -> Answer:
+        """The answer to a request that is sent one time, whatever its status.
+
+        Raises:
+            Failed: none came.
+            Untrusted: it is not the server that it claims to be.
+        """
+
+        async def make() -> Request:
+            return request
+
+        answer = await self._exchange(lane, make)
+        self.counters.add("bytes_received_total", len(answer.body))
+        return answer
+
     async def _attempt(self, lane: Lane, make: Callable[[], Awaitable[Request]]) -> Answer:
         """The answer to one request that reached the server and was not put off."""
+        return self._received(await self._exchange(lane, make))
+
+    async def _exchange(self, lane: Lane, make: Callable[[], Awaitable[Request]]) -> Answer:
         permit, verdict, facts, served_bytes = await lane.permit(), Verdict.FAILED, RateFacts(), 0
         try:
             request = await make()
             self.counters.add("requests_total")
-            async with self.session.request(
-                request.method, request.url, params=request.query, headers=request.headers, allow_redirects=False
-            ) as response:
+            async with self._sending(request) as response:
                 facts = parse_rate_headers(response.headers, time.time())
                 verdict = _verdict(response.status, facts)
                 answer = Answer(response.status, response.headers, await received(response), facts)
@@ -172,7 +213,16 @@ class Client:
             raise Failed(str(error) or type(error).__name__) from error
         finally:
             lane.finish(permit, verdict, facts, served_bytes)
-        return self._received(answer)
+        return answer
+
+    def _sending(self, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        url, query, upload = request.url, request.query, request.upload
+        if upload is None:
+            return self.session.request(request.method, url, params=query, headers=request.headers, allow_redirects=False)
+        headers = {**request.headers, "Content-Type": upload.content_type, "Content-Length": str(upload.size)}
+        return self.session.request(
+            request.method, url, params=query, headers=headers, data=upload.stream(), timeout=UPLOAD_TIMEOUT, allow_redirects=False
+        )
 
     def _received(self, answer: Answer) -> Answer:
         """Count an answer; the same one, unless its status says to try again."""
