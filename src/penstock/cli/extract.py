@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--auto-submit", action="store_const", const="true", help="submit the ids when the proof holds and nothing was rejected, once"
     )
     parser.add_argument("--submit-again", action="store_const", const="true", help="submit even if something was submitted before")
+    parser.add_argument(
+        "--jsonb", action="store_const", const="true", help="make the column `event` jsonb; events that it cannot hold are refused"
+    )
     parser.add_argument("--simulate", action="store_true", help="put the simulated API's events into DATABASE_URL")
     parser.add_argument("--simulator", metavar="OPTIONS", default="", help="options of `penstock simulate datasync`, in one argument")
     parser.add_argument("--env-file", type=Path, default=Path(".env"), metavar="FILE", help="file with settings (default: .env)")

@@ -17,7 +17,8 @@ from penstock.extract.body import UNDECODABLE, Paging, opened
 from penstock.extract.cursor import NO_ID
 from penstock.extract.timestamps import UNKNOWN, milliseconds
 from penstock.ports.flow import RAW_COLUMN
-from penstock.stores.http.body import inflated
+from penstock.stores.columns.types import json_field
+from penstock.stores.http.body import UnusableBody, inflated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,9 @@ SCHEMA = pa.schema(
     ],
     metadata={RAW_COLUMN: b"event"},
 )
+
+JSONB_SCHEMA = SCHEMA.set(SCHEMA.get_field_index("event"), json_field("event").with_nullable(False))
+"""The same, for tables whose column `event` is jsonb."""
 
 NOT_A_TIME = "its timestamp has no known notation"
 NOT_A_UUID = "its id is not a UUID"
@@ -103,6 +107,17 @@ def page(raw: bytes) -> Page:
     columns = [column if not refused else column.take(pa.array(places)) for column in (uuids, times, *texts, events)]
     rows = pa.RecordBatch.from_arrays([*columns[:-1], columns[-1].cast(pa.string())], schema=SCHEMA)
     return Page(rows, places, refused, ids, ts, raws, paging)
+
+
+def alone(raw: bytes) -> pa.RecordBatch | str:
+    """One event as a row, or why it is none."""
+    try:
+        read = page(b'{"data":[' + raw + b'],"hasMore":false}')
+    except UnusableBody as error:
+        return str(error)
+    if len(read) != 1:
+        return "it is more than one event"
+    return read.rows if read.rows.num_rows else read.refused[0]
 
 
 def _heads(body: bytes, raws: Sequence[msgspec.Raw]) -> tuple[list[Head], dict[int, str]]:

@@ -13,6 +13,7 @@ from penstock.engine.telemetry import Telemetry
 from penstock.extract.address import Address
 from penstock.extract.alike import alike
 from penstock.extract.api import EventsApi
+from penstock.extract.events import JSONB_SCHEMA, SCHEMA
 from penstock.extract.proof import Proof, prove
 from penstock.extract.settings import ExtractSettings, identity
 from penstock.extract.source import EventSource
@@ -49,7 +50,14 @@ async def extract(settings: ExtractSettings, address: Address, dial: Dial, telem
     try:
         stream = StreamSettings(settings.stream_tokens, telemetry.notice) if settings.stream == "on" else None
         async with EventsApi.connected(address, telemetry.counters, settings.workers + 1, settings.in_flight, stream) as api:
-            source = EventSource(api, pipeline.source, settings.partition_count, settings.batch_size, stealing=not settings.fixed)
+            source = EventSource(
+                api,
+                pipeline.source,
+                settings.partition_count,
+                settings.batch_size,
+                stealing=not settings.fixed,
+                schema=JSONB_SCHEMA if settings.jsonb else SCHEMA,
+            )
             census = Census(connections, settings.table, KEY, TIME, alike)
 
             async def conclude(done: Progress) -> Outcome:

@@ -58,6 +58,7 @@ class ExtractSettings:
     submit_again: bool = field(default=False, metadata=OURS)
     max_refused_percent: Annotated[float, Ge(0), Le(100)] = field(default=1.0, metadata=OURS)
     fixed: bool = field(default=False, metadata=OURS)
+    jsonb: bool = field(default=False, metadata=OURS)
     table: str = field(default="ingested_events", metadata=OURS)
     events: Annotated[int, Ge(1)] = field(default=3_000_000, metadata=OURS)
     port: Annotated[int, Ge(0), Le(65_535)] = field(default=8_080, metadata=OURS)

@@ -49,7 +49,8 @@ class TotalShrank(Fatal):
 class EventSource:
     """All events up to a bound that is frozen with the scope, cut into `partitions` parts.
 
-    `total` is how many events the API stated when it was, those above the bound included, `latest_total` how many its newest answer says.
+    `schema` are the columns of the rows. `total` is how many events the API stated when the bound was frozen, those above it included,
+    `latest_total` how many its newest answer says.
     """
 
     api: EventsApi
@@ -57,6 +58,7 @@ class EventSource:
     partitions: int = 8
     page_limit: int = 5_000
     stealing: bool = True
+    schema: pa.Schema = SCHEMA
     total: int | None = None
     latest_total: int | None = None
     _looks: dict[Position, int] = field(default_factory=dict, init=False)
@@ -66,11 +68,6 @@ class EventSource:
     def splitting(self) -> Splittable | None:
         """Itself, where `stealing` is allowed."""
         return self if self.stealing else None
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Columns of `ingested_events`."""
-        return SCHEMA
 
     async def plan(self, done: Progress) -> Plan:
         """Freeze the scope, widen the one that is stored, or take it as it is; cut what is missing at its seams.
@@ -120,7 +117,7 @@ class EventSource:
             if place.ts > start.ts:
                 continue
             upto = place.position(self.epoch)
-            batch = _nothing(after, upto) if page is None or part is None else _batch(page, part, after, upto)
+            batch = self._nothing(after, upto) if page is None or part is None else self._batch(page, part, after, upto)
             page = part = None  # while the batch waits to be written, its page need not be held, and afterwards nor need the batch
             yield batch
             del batch
@@ -230,6 +227,20 @@ class EventSource:
             raise PageOutOfStep(f"the page after {place} does not hold what comes after {end}")
         return part
 
+    def _batch(self, page: Page, part: stretch.Share, after: Position, upto: Position) -> Batch:
+        """The events of a page that are this partition's."""
+        rows = page.rows if part.mine.all() else page.rows.filter(pa.array(part.mine[page.places]))
+        numbers = np.cumsum(part.mine) - 1
+        refused = [
+            Refusal(int(numbers[place]), bytes(page.raws[place]), reason, f"event {place} of the page after {Frontier.of(after)}")
+            for place, reason in sorted(page.refused.items())
+            if part.mine[place]
+        ]
+        return Batch(pa.RecordBatch.from_arrays(rows.columns, schema=self.schema), tuple(refused), after, upto)
+
+    def _nothing(self, after: Position, upto: Position) -> Batch:
+        return Batch(pa.RecordBatch.from_pylist([], schema=self.schema), (), after, upto)
+
     async def _seam(self, page: Page, ts: int) -> int:
         """Where on the page the events at or below `ts` begin; of the two cursors that stand there one is exact, under either tie rule."""
         return stretch.seam(page, [await self.look(Frontier(ts), 1), await self.look(Frontier(ts + 1, LAST_ID), 1)])
@@ -242,22 +253,6 @@ def _name(place: Frontier | None) -> str:
 def _total(scope: Scope) -> int | None:
     """How many events the API had in all when the scope was frozen."""
     return int(scope.facts["total"]) if "total" in scope.facts else None
-
-
-def _batch(page: Page, part: stretch.Share, after: Position, upto: Position) -> Batch:
-    """The events of a page that are this partition's."""
-    rows = page.rows if part.mine.all() else page.rows.filter(pa.array(part.mine[page.places]))
-    numbers = np.cumsum(part.mine) - 1
-    refused = [
-        Refusal(int(numbers[place]), bytes(page.raws[place]), reason, f"event {place} of the page after {Frontier.of(after)}")
-        for place, reason in sorted(page.refused.items())
-        if part.mine[place]
-    ]
-    return Batch(rows, tuple(refused), after, upto)
-
-
-def _nothing(after: Position, upto: Position) -> Batch:
-    return Batch(pa.RecordBatch.from_pylist([], schema=SCHEMA), (), after, upto)
 
 
 def _seams(scope: Scope, partitions: int) -> Iterator[int]:

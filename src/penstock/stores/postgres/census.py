@@ -66,14 +66,18 @@ class Census:
         return keys
 
     async def dead_letters(self, pipeline: str) -> int:
-        """How many records of this pipeline were refused and are kept."""
+        """How many records of this pipeline were refused and are kept, or were cleared on request."""
         async with self.connections.take() as connection:
-            sql = "select count(*) from penstock.dead_letters where pipeline = $1"
+            sql = """
+                select (select count(*) from penstock.dead_letters where pipeline = $1)
+                    + (select count(*) from penstock.cleared_letters where pipeline = $1)"""
             return int(await connection.fetchval(sql, pipeline, timeout=SCAN_TIMEOUT_S))
 
     async def is_dead_letter(self, pipeline: str, raw: bytes) -> bool:
-        """Whether a record was refused by this pipeline, written as it is here or in another way."""
-        sql = "select exists (select from penstock.dead_letters where pipeline = $1 and raw = $2)"
+        """Whether a record was refused by this pipeline, written as it is here or in another way; of cleared ones only as it is here."""
+        sql = """
+            select exists (select from penstock.dead_letters where pipeline = $1 and raw = $2)
+                or exists (select from penstock.cleared_letters where pipeline = $1 and digest = sha256($2))"""
         async with self.connections.take() as connection:
             if await connection.fetchval(sql, pipeline, raw):
                 return True

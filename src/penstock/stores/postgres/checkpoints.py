@@ -40,7 +40,7 @@ LOOK = """
     from penstock.pipelines where name = $1"""
 
 TAKE = """
-    update penstock.pipelines set fence = fence + 1, holder = $3, beaten_at = clock_timestamp()
+    update penstock.pipelines set fence = nextval('penstock.fences'), holder = $3, beaten_at = clock_timestamp()
     where name = $1 and fence = $2 returning fence"""
 
 
@@ -133,7 +133,7 @@ class PostgresCheckpoints:
         name = run.pipeline.name
         async with self.connections.transaction("on") as connection:
             await self.require_lease(connection, run)
-            for table in ("coverage", "intents", "dead_letters"):
+            for table in ("coverage", "intents", "dead_letters", "cleared_letters"):
                 await connection.execute(f"delete from penstock.{table} where pipeline = $1", name)
             await connection.execute(
                 "update penstock.pipelines set epoch = null, scope_start = null, scope_end = null, scope_rows = null, facts = null"
@@ -187,8 +187,9 @@ class PostgresCheckpoints:
             await self._lost(connection, run)
         if sums.refused:
             dead = dead_letters(block, receipt)
-            letters = [(run.pipeline.name, run.fence, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead]
-            columns = ["pipeline", "fence", "reason", "origin", "raw"]
+            known = (run.pipeline.name, run.fence, strand.order)
+            letters = [(*known, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead]
+            columns = ["pipeline", "fence", "strand", "reason", "origin", "raw"]
             await connection.copy_records_to_table("dead_letters", schema_name="penstock", records=letters, columns=columns)
 
     async def settle(self, run: Run) -> None:

@@ -59,7 +59,7 @@ MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[PenstockError]], ...] = 
     ((asyncpg.DiskFullError, asyncpg.OutOfMemoryError), DatabaseFull),
     ((asyncpg.UniqueViolationError,), KeyTaken),
     ((asyncpg.BadCopyFileFormatError, asyncpg.InvalidBinaryRepresentationError), DatabaseFailed),  # our own fault, not that of a row
-    ((asyncpg.DataError, asyncpg.IntegrityConstraintViolationError), TurnedAway),
+    ((asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError), TurnedAway),
     (
         (
             asyncpg.PostgresConnectionError,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from penstock.model.errors import Fatal, Misconfigured
-from penstock.ports.checkpoints import Run
+from penstock.ports.checkpoints import Pipeline, Run
 from penstock.ports.ends import Mode
 from penstock.stores.postgres import shape
 from penstock.stores.postgres.column_types import sql_type
@@ -43,7 +43,7 @@ class TableInUse(Misconfigured):
 class TableGone(Fatal):
     """The table is gone, and what the pipeline had stored in it."""
 
-    default_hint = "Bring it back, or start over: delete the pipeline's row from penstock.pipelines, which forgets what was stored."
+    default_hint = "Bring it back, or start over: `penstock state reset` forgets what was stored."
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +179,9 @@ class Table:
         await self._remark(connection, run, self.into)
 
     async def _remark(self, connection: Connection, run: Run, name: TableName) -> None:
-        remark = f"Written by Penstock pipeline {run.pipeline.name}; source: {run.pipeline.source}"
-        await connection.execute(f"comment on table {name.sql} is {literal(remark)}")
+        await connection.execute(f"comment on table {name.sql} is {literal(remark(run.pipeline))}")
+
+
+def remark(pipeline: Pipeline) -> str:
+    """The comment on a table that a pipeline made."""
+    return f"Written by Penstock pipeline {pipeline.name}; source: {pipeline.source}"
