@@ -25,6 +25,8 @@ from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.table import Table
 from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 from penstock.stores.sqlite.database import Database
+from penstock.stores.sqlite.destination import SqliteDestination
+from penstock.stores.sqlite.table import Table as SqliteTable
 from penstock.testing import records
 from penstock.testing.checkpoints import CheckpointsBench
 from penstock.testing.runs import RunsBench
@@ -292,3 +294,25 @@ class WrittenFileBench(Beside[SqliteBench]):
         found = [path for path in (self.runs.writing, self.path) if path.exists()]
         text = found[0].read_text().replace('999,"half a ro', "") if found else ""
         return [int(number) for number in re.findall(r'^(?:\{"id":)?(\d+),', text, re.MULTILINE)]
+
+
+@dataclass
+class SqliteDestinationBench(Beside[SqliteBench]):
+    """A table in the file of its checkpoints."""
+
+    table: SqliteTable = field(default_factory=lambda: SqliteTable(f"records {uuid4().hex}"))
+
+    @property
+    def runs(self) -> SqliteDestination:
+        """The two, joined anew."""
+        return SqliteDestination(self.table, self.checkpoints.runs)
+
+    async def crash(self) -> None:
+        """Another connection, as of another process."""
+        await self.checkpoints.crash()
+
+    async def stored(self) -> Sequence[int]:
+        """The ids in the table, if it was made yet."""
+        if not await self.checkpoints.ask("select 1 from pragma_table_info(?)", self.table.name):
+            return []
+        return [row["id"] for row in await self.checkpoints.ask(f'select id from "{self.table.name}"')]

@@ -18,7 +18,8 @@ from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.dead_letters import CHOSEN, Choice, DeadLetter
 from penstock.stores.postgres.loading import Loader
 from penstock.stores.postgres.names import TableName
-from penstock.stores.postgres.table import Table, TableGone
+from penstock.stores.postgres.table import Table
+from penstock.stores.tables import TableGone
 
 if TYPE_CHECKING:
     from penstock.stores.postgres.connections import Connection

@@ -16,7 +16,7 @@ from penstock.ports.checkpoints import AnotherSource
 from penstock.simulate.datasync import running
 from penstock.simulate.faults import PROFILES
 from penstock.simulate.settings import DataSyncSettings
-from penstock.stores.postgres.table import ForeignTable, TableDoesNotFit
+from penstock.stores.tables import ForeignTable, TableDoesNotFit
 
 from .bench import Bench, bad_raws, good_ids
 

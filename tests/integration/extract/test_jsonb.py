@@ -23,7 +23,8 @@ from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.destination import PostgresDestination
 from penstock.stores.postgres.names import TableName
-from penstock.stores.postgres.table import Table, TableDoesNotFit
+from penstock.stores.postgres.table import Table
+from penstock.stores.tables import TableDoesNotFit
 
 REFUSED = {
     "a NUL": '{"a": "\\u0000"}',

@@ -19,7 +19,7 @@ from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.dead_letters import Choice, DeadLetters
 from penstock.stores.postgres.states import States
-from penstock.stores.postgres.table import TableGone
+from penstock.stores.tables import TableGone
 from tests.unit.extract.bodies import raw_event
 from tests.unit.extract.keyset import Keyset, Told, told
 

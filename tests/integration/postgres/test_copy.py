@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from penstock.stores.columns import json_field
 from penstock.stores.postgres import copy
-from penstock.stores.postgres.column_types import NoSuchColumnType, sql_type, takes
+from penstock.stores.postgres.column_types import sql_type, takes
 from penstock.stores.postgres.values import DAY_US, EARLIEST_MS, FIRST_DAY, LAST_DAY, LATEST_MS, POSTGRES_EPOCH_MS, OutOfRange
+from penstock.stores.tables import NoSuchColumnType
 
 TIME, TEXT = pa.timestamp("ms", "UTC"), pa.string()
 INT64 = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1, 0, -1])

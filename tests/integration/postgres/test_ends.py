@@ -27,8 +27,7 @@ from penstock.stores.memory import MemoryCheckpoints
 from penstock.stores.postgres import SINK, SOURCE
 from penstock.stores.postgres.keys import NoSuchKeyType
 from penstock.stores.postgres.settings import PostgresSinkSettings, PostgresSourceSettings
-from penstock.stores.postgres.source import NoSuchKey, NoSuchTable, RowsWithoutKey
-from penstock.stores.postgres.table import TableDoesNotFit
+from penstock.stores.tables import NoSuchKey, NoSuchTable, RowsWithoutKey, TableDoesNotFit
 from penstock.testing import records
 from tests.contract.benches import PostgresBench
 

@@ -19,7 +19,8 @@ from penstock.ports.flow import Batch, Block, BlockId, Receipt
 from penstock.stores.postgres.destination import PostgresDestination
 from penstock.stores.postgres.errors import NoPermission
 from penstock.stores.postgres.names import TableName, UnusableName
-from penstock.stores.postgres.table import ForeignTable, Table, TableDoesNotFit, TableGone, TableInUse
+from penstock.stores.postgres.table import Table
+from penstock.stores.tables import ForeignTable, TableDoesNotFit, TableGone, TableInUse
 from penstock.testing import records
 from tests.contract.benches import PostgresBench
 

@@ -11,9 +11,9 @@ import pytest
 
 from penstock.ports.checkpoints import Pipeline, Run
 from penstock.ports.flow import Batch, Block, BlockId
-from penstock.stores.postgres.column_types import NoSuchColumnType
 from penstock.stores.postgres.names import TableName, UnusableName, quoted
-from penstock.stores.postgres.table import ForeignTable, Table, TableDoesNotFit, TableGone
+from penstock.stores.postgres.table import Table
+from penstock.stores.tables import ForeignTable, NoSuchColumnType, TableDoesNotFit, TableGone
 from penstock.testing import records
 from tests.contract.benches import PostgresBench, PostgresDestinationBench
 

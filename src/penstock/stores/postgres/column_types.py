@@ -6,8 +6,8 @@ import re
 
 import pyarrow as pa
 
-from penstock.model.errors import Misconfigured
 from penstock.stores.columns import is_json
+from penstock.stores.tables import NoSuchColumnType
 
 SQL_TYPES: dict[pa.DataType, str] = {
     pa.bool_(): "boolean",
@@ -21,12 +21,6 @@ SQL_TYPES: dict[pa.DataType, str] = {
 }
 _UNITS = ("us", "ms")
 _NUMERIC = re.compile(r"numeric\((\d+),(-?\d+)\)")
-
-
-class NoSuchColumnType(Misconfigured):
-    """A column has a type that has no counterpart in PostgreSQL here."""
-
-    default_hint = "Give it another type with a `cast` stage."
 
 
 def sql_type(field: pa.Field) -> str:

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 
 from penstock.model.coverage import Position
 from penstock.model.errors import Misconfigured
+from penstock.stores.keyset import FIRST, KEYED, LAST, turned
 from penstock.stores.postgres.names import literal, quoted
-
-FIRST, KEYED, LAST = b"\x00", b"\x01", b"\x02"
-"""What the order of a position begins with: before all keys, behind one key, behind all keys."""
-
-NO_KEY_YET = b"\x00\x01"
-"""Behind the beginning and before all keys: where reading ends in a table without rows."""
 
 
 class NoSuchKeyType(Misconfigured):
@@ -108,7 +103,7 @@ class Key:
 
     def behind(self, sent: bytes) -> Position:
         """The position behind all rows with the key that was sent."""
-        return self.position(KEYED + (bytes([sent[0] ^ 0x80]) + sent[1:] if self.kind.signed else sent))
+        return self.position(KEYED + (turned(sent) if self.kind.signed else sent))
 
     def within(self, start: Position, end: Position) -> str:
         """The condition on rows between two positions."""
@@ -118,4 +113,4 @@ class Key:
 
     def _value(self, position: Position) -> str:
         order = position.order[1:]
-        return self.kind.value(bytes([order[0] ^ 0x80]) + order[1:] if self.kind.signed else order)
+        return self.kind.value(turned(order) if self.kind.signed else order)

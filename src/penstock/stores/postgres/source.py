@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pyarrow as pa
 
 from penstock.model.coverage import Position, Span, missing
-from penstock.model.errors import Misconfigured
 from penstock.ports.flow import Batch
 from penstock.ports.source import Partition, Plan, Progress, Scope
+from penstock.stores import keyset
+from penstock.stores.keyset import FIRST, LAST, NO_KEY_YET
 from penstock.stores.postgres import reading, shape
 from penstock.stores.postgres.census import SCAN_TIMEOUT_S
 from penstock.stores.postgres.connections import Connections
-from penstock.stores.postgres.keys import FIRST, LAST, NO_KEY_YET, Key
+from penstock.stores.postgres.keys import Key
 from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.reading import Answer, Read
+from penstock.stores.tables import NoSuchKey, NoSuchTable, RowsWithoutKey
 
 if TYPE_CHECKING:
     from penstock.stores.postgres.connections import Connection
@@ -34,24 +35,6 @@ SAMPLED = "select relkind::text in ('r', 'm') from pg_class where oid = to_regcl
 PRIMARY = """
     select attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey)
     where indrelid = to_regclass($1) and indisprimary"""
-
-
-class NoSuchTable(Misconfigured):
-    """There is no such table, or this role may not see it."""
-
-    default_hint = "Write orders, or sales.orders where the role's search path does not lead there."
-
-
-class NoSuchKey(Misconfigured):
-    """The table has no such column to be read by."""
-
-    default_hint = "Set `key` to a column without nulls that an index is on."
-
-
-class RowsWithoutKey(Misconfigured):
-    """Rows without a key would never be read."""
-
-    default_hint = "Name a key that no row lacks, or read a view that leaves these rows out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +87,7 @@ class PostgresSource:
             scope = await self._scope(scope)
         spans = list(missing(done.coverage, scope.span))
         cuts = await self._cuts(scope) if spans else []
-        pieces = [piece for span in spans for piece in _cut(span, cuts)]
+        pieces = [piece for span in spans for piece in keyset.cut(span, cuts)]
         return Plan(scope, tuple(Partition(number, piece.start, piece.end) for number, piece in enumerate(pieces)))
 
     async def _scope(self, before: Scope | None) -> Scope:
@@ -172,10 +155,3 @@ class PostgresSource:
 
 async def _primary_key(connection: Connection, name: TableName) -> list[str]:
     return [row["attname"] for row in await connection.fetch(PRIMARY, name.sql)]
-
-
-def _cut(span: Span, cuts: Sequence[Position]) -> Iterator[Span]:
-    """A span in pieces that end at the cuts within it."""
-    inside = [cut for cut in cuts if span.start.order < cut.order < span.end.order]
-    for start, end in pairwise([span.start, *inside, span.end]):
-        yield Span(start, end)

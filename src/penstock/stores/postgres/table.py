@@ -10,40 +10,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from penstock.model.errors import Fatal, Misconfigured
 from penstock.ports.checkpoints import Pipeline, Run
 from penstock.ports.ends import Mode
 from penstock.stores.postgres import shape
 from penstock.stores.postgres.column_types import sql_type
 from penstock.stores.postgres.names import TableName, literal, quoted
 from penstock.stores.postgres.shape import Column
+from penstock.stores.tables import ForeignTable, TableDoesNotFit, TableGone, TableInUse
 
 if TYPE_CHECKING:
     from penstock.stores.postgres.connections import Connection
-
-
-class TableDoesNotFit(Misconfigured):
-    """The table does not fit the rows."""
-
-    default_hint = "Name another table, or change or rename this one."
-
-
-class ForeignTable(Misconfigured):
-    """The table holds rows that this pipeline did not write."""
-
-    default_hint = "Name another table, or rename this one. Penstock does not mix sources."
-
-
-class TableInUse(Misconfigured):
-    """Views are made of the table, so that no other can take its place."""
-
-    default_hint = "Drop them and make them again after each run, or use mode upsert."
-
-
-class TableGone(Fatal):
-    """The table is gone, and what the pipeline had stored in it."""
-
-    default_hint = "Bring it back, or start over: `penstock state reset` forgets what was stored."
 
 
 @dataclass(frozen=True, slots=True)
