@@ -12,12 +12,15 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 import asyncpg
+from pyarrow import parquet as pq
 
 from penstock.engine.checkpointed import checkpointed
 from penstock.ports.checkpoints import Holder, Pipeline
 from penstock.ports.sink import Destination
 from penstock.stores.files.written import Encoding, WrittenFile
 from penstock.stores.memory import MemoryCheckpoints, MemorySink
+from penstock.stores.parquet.footer import files_of
+from penstock.stores.parquet.sink import ParquetFolder
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections, SyncCommit
 from penstock.stores.postgres.destination import PostgresDestination
@@ -316,3 +319,25 @@ class SqliteDestinationBench(Beside[SqliteBench]):
         if not await self.checkpoints.ask("select 1 from pragma_table_info(?)", self.table.name):
             return []
         return [row["id"] for row in await self.checkpoints.ask(f'select id from "{self.table.name}"')]
+
+
+@dataclass
+class ParquetBench(Beside[SqliteBench]):
+    """A folder, and the checkpoints beside it; two blocks of the suite fill a file."""
+
+    folder: Path
+
+    @property
+    def runs(self) -> ParquetFolder:
+        """The two, joined anew."""
+        return ParquetFolder(self.checkpoints.runs, self.folder, file_bytes=200)
+
+    async def crash(self) -> None:
+        """The process goes, and leaves a file without a name."""
+        await self.checkpoints.crash()
+        if self.folder.exists():
+            (self.folder / ".part-000000-000000.parquet.unfinished").write_bytes(b"PAR1")
+
+    async def stored(self) -> Sequence[int]:
+        """The ids in all files that have a name."""
+        return [number for path in files_of(self.folder) for number in pq.read_table(path).column("id").to_pylist()]

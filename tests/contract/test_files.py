@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from penstock.ports.source import Source
 from penstock.stores.csv.settings import CsvSource
@@ -16,9 +17,11 @@ from penstock.stores.csv.writing import CsvRecords
 from penstock.stores.jsonl.settings import JsonlSource
 from penstock.stores.jsonl.source import source
 from penstock.stores.jsonl.writing import JsonLines
+from penstock.stores.parquet.settings import ParquetSource
+from penstock.stores.parquet.source import source as parquet_source
 from penstock.testing.destinations import DestinationSuite
 from penstock.testing.sources import SourceSuite
-from tests.contract.benches import SqliteBench, WrittenFileBench
+from tests.contract.benches import ParquetBench, SqliteBench, WrittenFileBench
 
 LINES = [
     *(json.dumps({"id": number, "name": f"record {number}", "nested": {"n": number}}).encode() for number in range(40)),
@@ -98,3 +101,29 @@ class TestWrittenFile(DestinationSuite):
         """In a folder of its own."""
         encoding, aside = request.param
         return WrittenFileBench(sqlite_bench, tmp_path / "records", encoding, aside)
+
+
+class TestParquetSource(SourceSuite):
+    """Files of several row groups, one with other columns, and one without rows."""
+
+    @pytest.fixture(autouse=True)
+    def files(self, tmp_path: Path) -> None:
+        """Three files."""
+        self.folder = tmp_path
+        rows = pa.table({"id": pa.array(range(100), pa.int32()), "tags": [[number] for number in range(100)]})
+        pq.write_table(rows, tmp_path / "a.parquet", row_group_size=23)
+        pq.write_table(rows.slice(0, 0), tmp_path / "b.parquet")
+        pq.write_table(rows.slice(0, 30), tmp_path / "c.parquet", row_group_size=7)
+
+    def make(self) -> Source:
+        """In partitions of some row groups, and batches within them."""
+        return parquet_source(ParquetSource("*.parquet"), self.folder, partition_rows=40, batch_rows=10)
+
+
+class TestParquetFolder(DestinationSuite):
+    """A folder of files, with the positions in their footers."""
+
+    @pytest.fixture
+    def bench(self, sqlite_bench: SqliteBench, tmp_path: Path) -> ParquetBench:
+        """A folder of its own."""
+        return ParquetBench(sqlite_bench, tmp_path / "records")

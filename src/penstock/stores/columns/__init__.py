@@ -2,6 +2,7 @@
 
 from penstock.stores.columns.conform import Conformed, conform
 from penstock.stores.columns.infer import JSON_FITS, infer, infer_texts, record_batch, widened
+from penstock.stores.columns.plain import plain
 from penstock.stores.columns.texts import parse
 from penstock.stores.columns.types import UnknownType, is_json, json_field, named, said
 from penstock.stores.columns.written import as_text
@@ -18,6 +19,7 @@ __all__ = [
     "json_field",
     "named",
     "parse",
+    "plain",
     "record_batch",
     "said",
     "widened",

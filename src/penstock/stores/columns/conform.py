@@ -53,6 +53,8 @@ def _fitted(batch: pa.RecordBatch, field: pa.Field, refused: dict[int, str]) -> 
 
 
 def _typed(column: pa.Array, was: pa.Field, field: pa.Field, refused: dict[int, str]) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     if column.type == field.type and is_json(was) == is_json(field):
         return column
     pieces = []
@@ -101,7 +103,12 @@ def _akin(one: pa.DataType, other: pa.DataType) -> bool:
     if pa.types.is_timestamp(one) and pa.types.is_timestamp(other):
         return (one.tz is None) == (other.tz is None)
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    families = (texts, (pa.types.is_binary, pa.types.is_large_binary), (pa.types.is_time,), (pa.types.is_date,))
+    families = (
+        texts,
+        (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view),
+        (pa.types.is_time,),
+        (pa.types.is_date,),
+    )
     return any(any(is_(one) for is_ in family) and any(is_(other) for is_ in family) for family in families)
 
 

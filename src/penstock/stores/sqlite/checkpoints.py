@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import NoReturn, TypeVar
 
 from penstock.engine.lease import LeaseSettings, judge
+from penstock.model.counts import Counts
 from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
-from penstock.ports.flow import Block, BlockId, Receipt, counts, dead_letters
+from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
 from penstock.ports.source import Progress, Scope
 from penstock.stores import kept
 from penstock.stores.sqlite.database import Database
@@ -156,11 +157,15 @@ class SqliteCheckpoints:
         Raises:
             PositionMoved: the stored position is not the block's start.
         """
-        place, sums = _place(run, block.id), counts(block, receipt)
-        sql = SAVE_FIRST if block.id.after == block.id.strand else SAVE_NEXT
+        self.advance_within(connection, run, block.id, counts(block, receipt), dead_letters(block, receipt))
+
+    def advance_within(self, connection: sqlite3.Connection, run: Run, block: BlockId, sums: Counts, dead: Iterable[Refusal]) -> None:
+        """The same for a block of which only is known what became of its records; raises as `save_within` does."""
+        place = _place(run, block)
+        sql = SAVE_FIRST if block.after == block.strand else SAVE_NEXT
         if not connection.execute(sql, {**place, **asdict(sums)}).rowcount:
             raise PositionMoved(run.pipeline.name)
-        now, dead = self.clock(), dead_letters(block, receipt)
+        now = self.clock()
         connection.executemany(
             LETTER, ((run.pipeline.name, run.fence, now, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead)
         )
