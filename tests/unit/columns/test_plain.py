@@ -24,7 +24,6 @@ from penstock.stores.columns import plain, said
         (pa.time32("ms"), "time"),
         (pa.decimal128(9, 2), "decimal(9, 2)"),
         (pa.uuid(), "uuid"),
-        (pa.null(), "string"),
         (pa.list_(pa.int8()), "json"),
         (pa.struct([("a", pa.int8())]), "json"),
         (pa.decimal256(50, 2), "json"),
@@ -35,3 +34,8 @@ def test_a_type_becomes_the_widest_of_its_kind(type_: pa.DataType, name: str) ->
     (field,) = plain(pa.schema([pa.field("c", type_, nullable=False)]))
 
     assert (said(field), field.nullable) == (name, False)
+
+
+def test_a_column_of_nulls_is_text() -> None:
+    """A column without a type has one all the same."""
+    assert said(plain(pa.schema([pa.field("c", pa.null())])).field("c")) == "string"

@@ -57,11 +57,13 @@ class ParquetFolder(RunsBeside):
         return await self.checkpoints.progress(run)
 
     def _adopt(self, connection: sqlite3.Connection, run: Run) -> None:
+        if look(connection, run.pipeline.name, self.folder) is None:
+            return
         listed = self._listed(connection, run)
         there = {str(path): path for path in files_of(self.folder)}
         if has_coverage(connection, run) and (gone := sorted(listed - there.keys())):
             raise FileLost(gone[0])
-        for path in (path for name, path in there.items() if listed and name not in listed):
+        for path in (path for name, path in there.items() if name not in listed):
             with naming(path):
                 found = footer_of(path)
             if found is not None and (found.pipeline, found.name) == (run.pipeline.name, path.name):

@@ -1,0 +1,1 @@
+"""Files as sinks, with a real disk."""
