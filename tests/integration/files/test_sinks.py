@@ -230,11 +230,21 @@ async def test_replacing_shows_the_old_rows_until_the_new_ones_are_complete(plac
             raise FileLost("on purpose")
 
     with pytest.raises(FileLost):
-        await place.run(kind, Broken(broken.table, epoch="records"), "replace")
+        await place.run(kind, Broken(broken.table, batch_rows=10, epoch="records"), "replace")
     assert await place.count(kind) == 30
     await place.run(kind, broken, "replace")
 
     assert await place.count(kind) == 50
+    assert list(place.folder.glob(".*")) == []
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+async def test_the_same_rows_replace_themselves(place: Place, kind: str) -> None:
+    """A run that brings what is there already leaves one file, with each row once."""
+    for _ in range(3):
+        await place.run(kind, records.source(30), "replace")
+
+    assert await place.count(kind) == 30
     assert list(place.folder.glob(".*")) == []
 
 

@@ -151,7 +151,7 @@ class WrittenFile(RunsBeside):
     def _publish(self, connection: sqlite3.Connection, run: Run) -> None:
         """Where the last attempt was not confirmed the file is in its place already."""
         confirmed = look(connection, run.pipeline.name, self.path)
-        if confirmed is None or confirmed.published == confirmed.mark or not has_coverage(connection, run):
+        if confirmed is None or not has_coverage(connection, run):
             return
         with naming(self.path):
             if self.writing.exists():
