@@ -19,7 +19,7 @@ from pyarrow import parquet as pq
 
 from penstock.engine.ledger import RefusalLimit
 from penstock.engine.run import EngineSettings
-from penstock.engine.tasks import Task
+from penstock.engine.tasks import Task, complete
 from penstock.engine.telemetry import Telemetry
 from penstock.model.metrics import Counters
 from penstock.ports.checkpoints import Outcome, Pipeline
@@ -100,7 +100,14 @@ class Place:
         engine = EngineSettings(reconnect_first_s=0, refusals=RefusalLimit(percent=100))
         async with sink.open(settings, self.around, Intake(mode)) as destination:
             task = Task(
-                Pipeline("run/sinks", "s"), source, destination, engine, Telemetry(), conclude, asyncio.Event(), anew=mode == "replace"
+                Pipeline("run/sinks", "s"),
+                source,
+                destination,
+                engine,
+                Telemetry(),
+                conclude,
+                asyncio.Event(),
+                anew=lambda done: mode == "replace" and complete(done),
             )
             return await task.perform()
 
