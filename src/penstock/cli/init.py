@@ -36,11 +36,10 @@ filter = "status != 'void' and amount > 0"
 dedupe = ["id"]                 # repeats close to each other; mode = "upsert(id)" is for all others
 
 [sink]
-type = "sqlite"                 # or csv, jsonl, parquet, postgres
-path = "orders.db"
-table = "orders"
-# type = "postgres"             # another one; the variable is read from the environment
-# url = "${{DATABASE_URL}}"
+type = "csv"                    # or jsonl, parquet, sqlite, postgres
+path = "orders.csv"
+# type = "postgres"             # instead of the two lines above: a table of a database
+# url = "${{DATABASE_URL}}"       # read from the environment; without this line, the embedded PostgreSQL
 # table = "orders"
 
 [limits]

@@ -66,7 +66,7 @@ def _counts(shown: Evidence) -> Iterator[str]:
     counts = shown.counts
     parts = {
         "stored": counts.stored,
-        "duplicates": counts.duplicate,
+        "duplicate": counts.duplicate,
         "unchanged": counts.unchanged,
         "left out": counts.filtered,
         "rejected": counts.refused,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -136,6 +139,57 @@ def test_a_list_tells_why_a_run_failed(file: Path, capsys: pytest.CaptureFixture
 
     assert "failed, " in (said := capsys.readouterr().out)
     assert "there is no column `idd`" in said
+
+
+def test_the_example_runs_at_once_and_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It comes with its data, checks, runs, and shows every kind of end that a record can take."""
+    folder = tmp_path / "new" / "folder"
+    assert main(["init", str(folder)]) == 0
+    written = (folder / "orders.toml").read_text()
+
+    assert main(["init", str(folder)]) == 2
+    assert "orders.toml" in capsys.readouterr().err
+    assert main(["check", str(folder / "orders.toml")]) == 0
+    assert main(["run", str(folder / "orders.toml")]) == 0
+    out = capsys.readouterr().out
+    assert " 102 records received: 90 stored, 1 duplicate, 10 left out by stages, 1 rejected." in out
+    assert (folder / "orders.toml").read_text() == written
+    assert len((folder / "orders.csv").read_text().splitlines()) == 91
+
+
+def test_an_example_takes_the_name_it_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in a folder; where it cannot be written, the reason."""
+    assert main(["init", str(tmp_path / "mine.toml")]) == 0
+    assert f"penstock run {tmp_path}/mine.toml" in capsys.readouterr().out
+
+    assert main(["init", str(tmp_path / "mine.toml" / "below")]) == 2
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_two_runs_of_one_pipeline_do_not_go_together(file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one ends with exit code 75, says who is at work, and disturbs nothing."""
+    ends.TABLES["t"] = pa.table({"id": range(3_000)})
+    file.write_text(ENDS.replace('"t"', '"t"\nbatch_rows = 1\n'))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parents[3])])}
+    codes = list[subprocess.CompletedProcess[str]]()
+
+    def second() -> None:
+        time.sleep(0.3)
+        command = [sys.executable, "-c", f"import tests.unit.pipelines.ends as e, pyarrow as pa; {SECOND}", "run", str(file)]
+        codes.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=False))
+
+    other = threading.Thread(target=second)
+    monkeypatch.setattr(ends, "STARTED", other.start)
+
+    assert main(["run", str(file)]) == 0
+
+    other.join()
+    assert codes[0].returncode == 75
+    assert f"run/orders is held by process {os.getpid()}" in codes[0].stderr
+    assert " A reader of the sink finds 3,000 rows." in capsys.readouterr().out
+
+
+SECOND = "e.TABLES['t'] = pa.table({'id': [1]}); from penstock.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
 
 
 def test_a_folder_without_pipelines_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
