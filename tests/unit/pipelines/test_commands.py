@@ -166,7 +166,9 @@ def test_an_example_takes_the_name_it_is_given(tmp_path: Path, capsys: pytest.Ca
     assert "Not a directory" in capsys.readouterr().err
 
 
-def test_two_runs_of_one_pipeline_do_not_go_together(file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_of_one_pipeline_do_not_go_together(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second one ends with exit code 75, says who is at work, and disturbs nothing."""
     ends.TABLES["t"] = pa.table({"id": range(3_000)})
     file.write_text(ENDS.replace('"t"', '"t"\nbatch_rows = 1\n'))
