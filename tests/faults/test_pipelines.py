@@ -24,12 +24,12 @@ def drawn() -> list[tuple[str, str, str]]:
     return chosen
 
 
-@pytest.mark.parametrize(("source", "sink", "mode"), drawn(), ids=lambda one: one)
+@pytest.mark.parametrize("pair", drawn(), ids=" ".join)
 def test_a_pipeline_that_is_killed_again_and_again_ends_with_exactly_its_rows(
-    tmp_path: Path, database_url: str, seed: int, scale: int, source: str, sink: str, mode: str
+    tmp_path: Path, database_url: str, seed: int, scale: int, pair: tuple[str, str, str]
 ) -> None:
     """Whatever the ends and wherever the kills, each row is there once, and the counts and the reader of the sink agree."""
-    place = Place(tmp_path, database_url)
+    place, (source, sink, mode) = Place(tmp_path, database_url), pair
 
     result = Pair(place, source, sink, mode, seed).carried(most_kills=2 * scale)
 

@@ -152,7 +152,7 @@ def test_the_example_runs_at_once_and_is_never_overwritten(tmp_path: Path, capsy
     assert main(["check", str(folder / "orders.toml")]) == 0
     assert main(["run", str(folder / "orders.toml")]) == 0
     out = capsys.readouterr().out
-    assert " 102 records received: 90 stored, 1 duplicate, 10 left out by stages, 1 rejected." in out
+    assert " 102 records received: 90 stored, 1 duplicate, 10 left out, 1 rejected." in out
     assert (folder / "orders.toml").read_text() == written
     assert len((folder / "orders.csv").read_text().splitlines()) == 91
 
