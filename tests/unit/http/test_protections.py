@@ -68,7 +68,7 @@ def _total_not_compared(patch: pytest.MonkeyPatch) -> None:
 PROTECTIONS: dict[Callable[[pytest.MonkeyPatch], None], Callable[[], Awaitable[None]]] = {
     _repeats_unnoticed: lambda: repeated_pages(ShopSettings(orders=60)),
     _place_not_compared: lambda: test_source.test_a_place_that_moved("offset"),
-    _pushed_on_twice: lambda: test_source.test_orders_that_come_in_at_the_front("offset"),
+    _pushed_on_twice: lambda: test_source.test_orders_that_come_in_at_the_front("offset", 6),
     _no_bounds: lambda: test_source.test_notations_of_time("iso8601"),
     _key_kept: test_source.test_no_key_in_positions,
     _total_not_compared: test_source.test_fewer_rows_than_stated,

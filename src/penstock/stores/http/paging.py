@@ -45,6 +45,12 @@ def following(settings: HttpSettings, ask: Ask, page: Page) -> Ask | None:
     return after
 
 
+def pages_by_count(settings: HttpSettings) -> bool:
+    """Whether pages are found by counting, and nothing but an empty one says where they end."""
+    counted = bool(settings.offset or (settings.page and not settings.page.pages))
+    return counted and not (settings.more or settings.done)
+
+
 def _says(settings: HttpSettings, page: Page) -> bool | None:
     """Whether the page says that others follow; None where it is not asked."""
     if settings.more:

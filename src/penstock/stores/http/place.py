@@ -23,8 +23,8 @@ _BYTES = 8
 class Place:
     """Behind a page of the pull from `low` up to `high`.
 
-    `rows` were received so far, on `pages` pages; `ask` gave the last of them, which held what `digest` was made of. `total` is what the
-    first page said of all rows.
+    `rows` were received so far, on `pages` pages, at most `longest` on one; `ask` gave the last of them, which held what `digest` was made
+    of. `total` is what the first page said of all rows.
     """
 
     low: int
@@ -34,6 +34,7 @@ class Place:
     ask: Ask
     digest: str
     total: int | None = None
+    longest: int = 0
 
     @property
     def position(self) -> Position:

@@ -10,7 +10,7 @@ from penstock.ports.source import PositionLost
 from penstock.stores.http.api import Api, shown
 from penstock.stores.http.body import UnusableBody
 from penstock.stores.http.page import Page
-from penstock.stores.http.paging import Ask, Round, first, following
+from penstock.stores.http.paging import Ask, Round, first, following, pages_by_count
 from penstock.stores.http.place import Place, digest
 from penstock.stores.http.rows import identities
 from penstock.stores.http.window import Window
@@ -95,18 +95,24 @@ class Pull:
         raise PositionLost(f"the page at {shown(place.ask)} no longer holds what it held")
 
     async def _turn(self, last: Turn | None, ask: Ask) -> Turn:
-        """The page that `ask` gives; one that repeats the last page is no answer and is asked for again."""
+        """The page that `ask` gives; one that repeats the last page is no answer and is asked for again.
+
+        A short one at the end, of rows that were all on the page before, is their push by new ones in front, and is behind everything: to
+        go on would be to run after the end of a list for as long as it grows.
+        """
         settings = self.api.settings
         place = last.place if last else Place(self.low, self.high, 0, 0, ask, "")
         before = last.rows if last and settings.key else frozenset[bytes]()
 
         def read(page: Page) -> Turn:
             held = digest(identities(page.rows, settings.key))
-            if last and page.rows and held == last.held:
+            pushed_on = pages_by_count(settings) and frozenset(page.rows) <= before and 0 < len(page.rows) < place.longest
+            if last and page.rows and held == last.held and not pushed_on:
                 raise UnusableBody("it holds the same rows as the page before")
-            after = following(settings, ask, page)
+            after = None if pushed_on else following(settings, ask, page)
             total = page.number(settings.total) if settings.total and not place.pages else place.total
-            here = Place(self.low, self.high, place.rows + len(page.rows), place.pages + 1, self.api.kept(ask), held, total)
+            rows, longest = place.rows + len(page.rows), max(place.longest, len(page.rows))
+            here = Place(self.low, self.high, rows, place.pages + 1, self.api.kept(ask), held, total, longest)
             return Turn(page, here, after and self.api.kept(after), before, held if page.rows or not last else last.held)
 
         return await self.api.page(ask, self._parameters, read, first=not place.pages)
