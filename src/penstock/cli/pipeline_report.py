@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from penstock.cli.report import per_second, place, speed
 from penstock.engine.telemetry import Telemetry
@@ -17,7 +17,8 @@ def text(definition: Definition, around: Surroundings, ending: Ending, telemetry
     """For people."""
     sink = definition.sink
     where = place(f"{sink.type}:", redacted(sink.kind.place(sink.settings, around)), sink.kind.show(sink.settings, around))
-    return "\n".join([*_evidence(ending, definition.source.kind.claim), "", *speed(telemetry, "settled and checked"), "", *where, ""])
+    claims = [one for one in (definition.source.kind.claim, _pending(definition, around)) if one]
+    return "\n".join([*_evidence(ending, claims), "", *speed(telemetry, "settled and checked"), "", *where, ""])
 
 
 def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict[str, object]:
@@ -44,7 +45,12 @@ def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict
     }
 
 
-def _evidence(ending: Ending, claim: str) -> Iterator[str]:
+def _pending(definition: Definition, around: Surroundings) -> str:
+    pending = definition.source.kind.pending
+    return "" if pending is None else pending(definition.source.settings, around)
+
+
+def _evidence(ending: Ending, claims: Sequence[str]) -> Iterator[str]:
     shown = ending.evidence
     if shown is None:
         yield f"{ending.outcome.message}. Run the same command again: it goes on where it stopped."
@@ -52,8 +58,7 @@ def _evidence(ending: Ending, claim: str) -> Iterator[str]:
     yield f"The evidence, with respect to what {redacted(shown.source)} held when the run looked:"
     yield from _counts(shown)
     yield f" {shown.stretches} {'stretch' if shown.stretches == 1 else 'stretches'} stored, {shown.gaps} gaps between them."
-    if claim:
-        yield f" {claim}"
+    yield from (f" {claim}" for claim in claims)
     if shown.stated is not None:
         yield f" The source stated {shown.stated:,} records."
     if shown.in_sink is not None:

@@ -59,13 +59,14 @@ class SourceKind:
     annotations. A field that must not be shown has `repr=False`. `identity` says in one line, without secrets, which records these are: a
     pipeline's table takes no rows of another identity. `open` gives the source; entering may look at the other side, as to learn the
     columns, and moves nothing. `claim` says at the end of a run what its evidence is worth, where that is less than positions in an order
-    of the source's own give.
+    of the source's own give. `pending` says in a sentence what is there by now that cannot be read yet, empty where nothing is.
     """
 
     settings: type[Any]
     identity: Callable[[Any, Surroundings], str]
     open: Callable[[Any, Surroundings], AbstractAsyncContextManager[Source]]
     claim: str = ""
+    pending: Callable[[Any, Surroundings], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,3 +307,18 @@ def test_it_says_where_the_rows_are(place: Place, kind: str) -> None:
 def test_a_source_says_which_files_it_reads(place: Place, module: ModuleType) -> None:
     """The identity names the format, the folder and the pattern."""
     assert str(place.folder / "x") in module.SOURCE.identity(module.SOURCE.settings("x"), place.around)
+
+
+@pytest.mark.parametrize(("module", "more"), [(jsonl, b'{"id": '), (csv, b'2,"two\n')])
+def test_an_unfinished_record_is_said(place: Place, module: ModuleType, more: bytes) -> None:
+    """What waits at the end of a file for the rest of its record is told with its size; where nothing waits, nothing is."""
+    path = place.folder / "x"
+    path.write_bytes(b"id,name\n")
+    settings = module.SOURCE.settings("x")
+
+    assert module.SOURCE.pending(settings, place.around) == ""
+    with path.open("ab") as file:
+        file.write(more)
+
+    assert f"x ({len(more)} bytes)" in module.SOURCE.pending(settings, place.around)
+    assert module.SOURCE.pending(replace(settings, complete=True), place.around) == ""

@@ -30,7 +30,15 @@ async def _source(settings: CsvSource, surroundings: Surroundings) -> AsyncItera
     yield await asyncio.to_thread(source, settings, surroundings.folder)
 
 
-SOURCE = SourceKind(settings=CsvSource, identity=_identity, open=_source)
+def _pending(settings: CsvSource, surroundings: Surroundings) -> str:
+    from penstock.stores.csv.records import Dialect  # noqa: PLC0415 - as above
+    from penstock.stores.files.source import unfinished  # noqa: PLC0415
+
+    dialect = Dialect(settings.delimiter, settings.quote)
+    return "" if settings.complete else unfinished(surroundings.folder, settings.path, dialect.finished)
+
+
+SOURCE = SourceKind(settings=CsvSource, identity=_identity, open=_source, pending=_pending)
 
 
 def _encoding(settings: CsvSink) -> Encoding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import glob
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from penstock.ports.source import Partition, Plan, Progress, Splittable
 from penstock.stores.files.catalogue import Catalogue, Known, Piece
 from penstock.stores.files.errors import FileReplaced, NoSuchFile, naming
 from penstock.stores.files.format import Format, Part
-from penstock.stores.files.stream import BLOCK_BYTES, BOM, head, whole_lines
+from penstock.stores.files.stream import BLOCK_BYTES, BOM, head, is_packed, whole_lines
 
 
 @dataclass(slots=True)
@@ -133,6 +133,17 @@ class FileSource:
 def matching(folder: Path, pattern: str) -> list[str]:
     """The names of the files that a pattern matches, sorted; `**` goes into folders."""
     return sorted(name for name in glob.glob(pattern, root_dir=folder, recursive=True) if (folder / name).is_file())  # noqa: PTH207 - of names as they are given
+
+
+def unfinished(folder: Path, pattern: str, finished: Callable[[Path, int], int]) -> str:
+    """Says which files end in the middle of a record, in a sentence; empty where none does."""
+    waiting = []
+    for name in matching(folder, pattern):
+        path = folder / name
+        size = path.stat().st_size
+        if not is_packed(path) and (left := size - finished(path, 0)):
+            waiting.append(f"{name} ({left:,} bytes)")
+    return f"An unfinished last record waits for its line end in {', '.join(waiting)}." if waiting else ""
 
 
 def beginnings(folder: Path, pattern: str) -> Iterator[bytes]:

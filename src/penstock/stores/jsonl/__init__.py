@@ -30,7 +30,14 @@ async def _source(settings: JsonlSource, surroundings: Surroundings) -> AsyncIte
     yield await asyncio.to_thread(source, settings, surroundings.folder)
 
 
-SOURCE = SourceKind(settings=JsonlSource, identity=_identity, open=_source)
+def _pending(settings: JsonlSource, surroundings: Surroundings) -> str:
+    from penstock.stores.files.source import unfinished  # noqa: PLC0415 - as above
+    from penstock.stores.files.stream import last_line_end  # noqa: PLC0415
+
+    return "" if settings.complete else unfinished(surroundings.folder, settings.path, last_line_end)
+
+
+SOURCE = SourceKind(settings=JsonlSource, identity=_identity, open=_source, pending=_pending)
 
 
 def _encoding(settings: JsonlSink) -> Encoding:
