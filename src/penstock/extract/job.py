@@ -14,7 +14,7 @@ from penstock.extract.address import Address
 from penstock.extract.alike import alike
 from penstock.extract.api import EventsApi
 from penstock.extract.events import JSONB_SCHEMA, SCHEMA
-from penstock.extract.proof import Proof, prove
+from penstock.extract.proof import Proof, Seam, prove
 from penstock.extract.settings import ExtractSettings, identity
 from penstock.extract.source import EventSource
 from penstock.extract.stream import StreamSettings
@@ -61,7 +61,10 @@ async def extract(settings: ExtractSettings, address: Address, dial: Dial, telem
             census = Census(connections, settings.table, KEY, TIME, alike)
 
             async def conclude(done: Progress) -> Outcome:
-                proofs.append(await prove(done, source, census, pipeline.name))
+                increment = telemetry.counters["rows_received_total"] > 0
+                earlier = await census.last_summary(pipeline.name) if increment else {}
+                held = [Seam(**seam) for seam in earlier.get("proof", {}).get("seams", ())]
+                proofs.append(await prove(done, source, census, pipeline.name, held))
                 if settings.auto_submit:
                     telemetry.message = "submitting the ids"
                     submissions.append(await _submitter(settings, api, connections, pipeline, telemetry).submit(pipeline.name, proofs[-1]))

@@ -7,7 +7,7 @@ the table. Nothing here is taken from memory: coverage and counts are read back 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
@@ -110,15 +110,16 @@ class Proof:
         return asdict(self) | {"complete": self.complete, "faults": self.faults, "newer": self.newer}
 
 
-async def prove(done: Progress, source: EventSource, census: Census, pipeline: str) -> Proof:
-    """Count in the table, probe the seams, and put it all together."""
+async def prove(done: Progress, source: EventSource, census: Census, pipeline: str, held: Iterable[Seam] = ()) -> Proof:
+    """Count in the table, probe the seams, and put it all together; the seams that `held` in an earlier proof are not asked for again."""
     intervals = in_order(done.coverage)
     edges = sorted({edge for interval in intervals for edge in _edges(interval) if edge <= LATEST})
     counted = await census.stretches(edges)
     found = [_within(interval, edges, counted) for interval in intervals]
     outside = sum(one.rows for one in counted) - sum(one.rows for one in found)
     gaps = sum(1 for _ in missing(intervals, done.scope.span)) if done.scope else 1
-    seams = await _Probe(source, census, pipeline, await _keys_beside(found, census)).seams(intervals, found)
+    probe = _Probe(source, census, pipeline, await _keys_beside(found, census), {seam.at: seam for seam in held})
+    seams = await probe.seams(intervals, found)
     parts = tuple(_part(interval, one) for interval, one in zip(intervals, found, strict=True))
     letters = await census.dead_letters(pipeline)
     return Proof(source.epoch, done.scope.rows if done.scope else None, source.latest_total, gaps, outside, letters, parts, seams)
@@ -163,11 +164,13 @@ class _Probe:
     census: Census
     pipeline: str
     keys: Mapping[int, set[str]]
+    held: Mapping[int, Seam]
 
     async def seams(self, intervals: Sequence[Interval], found: Sequence[Stretch]) -> tuple[Seam, ...]:
         """One small request for every seam; stretches without a row have no neighbours, the seam then lies between the ones around them."""
         filled = [(interval, one) for interval, one in zip(intervals, found, strict=True) if one.rows]
-        return tuple([await self._seam(_low(upper), above, below) for (upper, above), (_, below) in pairwise(filled)])
+        pairs = [(_low(upper), above, below) for (upper, above), (_, below) in pairwise(filled)]
+        return tuple([self.held.get(at) or await self._seam(at, above, below) for at, above, below in pairs])
 
     async def _seam(self, at: int, above: Stretch, below: Stretch) -> Seam:
         """Read from just above the oldest millisecond over the seam; all of it has to be stored, then comes the newest one below."""

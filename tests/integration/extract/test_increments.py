@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from penstock.extract.job import Extraction
+from penstock.extract.proof import Proof
 from penstock.extract.settings import ExtractSettings
 from penstock.extract.source import TotalShrank
 from penstock.simulate.datasync import Clock, Server, running
@@ -86,6 +87,29 @@ async def test_what_is_newer(bench: Bench) -> None:
     assert second.proof is not None
     assert second.proof.newer == 0
     assert server.audit.requests - requests < 20
+
+
+async def test_many_increments(bench: Bench) -> None:
+    """The tenth increment costs as many requests as the first: seams that held are asked for again only where nothing is new."""
+    clock, costs, proofs = Ticking(), list[int](), list[Proof | None]()
+    async with running(replace(API, live_per_s=10.0), clock=Clock(now=clock)) as server:
+        for _ in range(11):
+            before = server.audit.requests
+            extraction = await bench.run(server, SETTINGS)
+            costs.append(server.audit.requests - before)
+            proofs.append(extraction.proof)
+            clock.now_s += 3
+            await assert_exact(bench, server, extraction)
+        clock.now_s -= 3
+        before = server.audit.requests
+        verified = await bench.run(server, SETTINGS)
+        costs.append(server.audit.requests - before)
+
+    assert verified.proof is not None
+    assert verified.proof == proofs[-1]
+    assert len(verified.proof.seams) > 20
+    assert max(costs[1:-1]) <= costs[1] + 2
+    assert costs[-1] > 20
 
 
 async def test_nothing_new(bench: Bench) -> None:

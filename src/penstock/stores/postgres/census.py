@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import eq
+from typing import Any
 
 from penstock.stores.postgres.connections import Connections
 from penstock.stores.postgres.names import quoted
@@ -72,6 +74,15 @@ class Census:
                 select (select count(*) from penstock.dead_letters where pipeline = $1)
                     + (select count(*) from penstock.cleared_letters where pipeline = $1)"""
             return int(await connection.fetchval(sql, pipeline, timeout=SCAN_TIMEOUT_S))
+
+    async def last_summary(self, pipeline: str) -> Mapping[str, Any]:
+        """What the last run of this pipeline that completed with a proof kept of it; nothing where none did."""
+        sql = """
+            select summary from penstock.runs where pipeline = $1 and state like 'completed%' and summary -> 'proof' is not null
+            order by fence desc limit 1"""
+        async with self.connections.take() as connection:
+            summary = await connection.fetchval(sql, pipeline)
+        return json.loads(summary) if summary else {}
 
     async def is_dead_letter(self, pipeline: str, raw: bytes) -> bool:
         """Whether a record was refused by this pipeline, written as it is here or in another way; of cleared ones only as it is here."""
