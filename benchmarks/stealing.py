@@ -145,12 +145,12 @@ def ways() -> dict[str, Way]:
         "stealing 20": Way(shared(20)),
         "by itself": Way(by_itself),
         **{f"pinned {number}": Way(settings, pinned=number) for number, settings in pinned.items()},
-        "thrashing, by itself": Way(by_itself, law=thrashing),
-        **{f"thrashing, pinned {number}": Way(settings, law=thrashing, pinned=number) for number, settings in pinned.items()},
-        "hidden budget, static 20": Way(static(20), hidden=True),
-        "hidden budget, stealing 20": Way(shared(20), hidden=True),
-        "hidden budget, by itself": Way(by_itself, hidden=True),
-        "10 a minute stated, by itself": Way(by_itself, stated=True),
+        "thrashing by itself": Way(by_itself, law=thrashing),
+        **{f"thrashing pinned {number}": Way(settings, law=thrashing, pinned=number) for number, settings in pinned.items()},
+        "hidden budget static 20": Way(static(20), hidden=True),
+        "hidden budget stealing 20": Way(shared(20), hidden=True),
+        "hidden budget by itself": Way(by_itself, hidden=True),
+        "10 a minute stated by itself": Way(by_itself, stated=True),
     }
 
 
@@ -189,7 +189,7 @@ def ratios(found: Mapping[str, list[Measured]]) -> Iterator[str]:
     for stealing, fixed in (("stealing 8", "static 8"), ("stealing 20", "static 20"), ("by itself", "static 8")):
         if stealing in found and fixed in found:
             yield compared(stealing, fixed, found)
-    for prefix in ("", "thrashing, "):
+    for prefix in ("", "thrashing "):
         pinned = [name for name in found if name.startswith(f"{prefix}pinned")]
         if pinned and f"{prefix}by itself" in found:
             yield compared(f"{prefix}by itself", min(pinned, key=lambda name: middle(found[name])), found)

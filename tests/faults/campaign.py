@@ -46,7 +46,10 @@ def simulator(*options: str) -> Iterator[dict[str, str]]:
 
 @dataclass
 class Campaign:
-    """Extractions into embedded databases below `folder`, killed at moments drawn from `seed`."""
+    """Extractions into embedded databases below `folder`, killed at moments drawn from `seed`.
+
+    Each run has another number of partitions and of workers, and goes on where the last one was.
+    """
 
     folder: Path
     api: dict[str, str]
@@ -78,7 +81,8 @@ class Campaign:
 
     def _start(self, number: int) -> subprocess.Popen[str]:
         environment = os.environ | self.api | {"PENSTOCK_HOME": str(self.home(number))}
-        command = [*PENSTOCK, "extract", "--json", "--progress", "log", "--port", "0", *self.flags]
+        shape = [f"--partition-count={self.random.randint(1, 9)}", f"--max-workers={self.random.randint(1, 16)}"]
+        command = [*PENSTOCK, "extract", "--json", "--progress", "log", "--port", "0", *shape, *self.flags]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def _kill_one(self, run: subprocess.Popen[str], number: int) -> bool:

@@ -65,6 +65,18 @@ async def seams_lose_and_double_nothing(url: str) -> None:
             await _exact(scenario, server, await _extracted(scenario, server), f"events_{rule}")
 
 
+async def shared_out_work_is_exact(url: str) -> None:
+    """Workers take from each other while pages are on their way: every row is there once, whoever brought it."""
+    data = DataSyncSettings(events=6_000, seed=SEED, days=8.0, ties=0.3, tie_burst=40, skew=1.5, latency_s=0.01)
+    scenario = Scenario(url, data)
+    scenario.settings = replace(scenario.settings, partition_count=8, max_workers=8, batch_size=50)
+    async with scenario.api() as server:
+        extraction = await _extracted(scenario, server)
+        await _exact(scenario, server, extraction)
+    assert extraction.proof is not None
+    assert len(extraction.proof.parts) > 8 + 2, "no work was shared out"
+
+
 async def unreadable_times_lose_and_double_nothing(url: str) -> None:
     """Events whose time cannot be read are refused once each, also where two partitions meet among them."""
     scenario = Scenario(url, DataSyncSettings(events=2_000, seed=SEED, undecodable=0.6, undecodable_kinds=("timestamp_type",)))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from penstock.engine import ledger, run
-from penstock.extract import api, head, job, proof, source, stream, stretch
+from penstock.extract import api, head, job, proof, shares, source, stream, stretch
 from penstock.reliability.headers import RateFacts
 from penstock.stores.http import client
 from penstock.stores.postgres import census, checkpoints, loading, submissions
@@ -147,6 +147,16 @@ def _total_not_compared(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(proof, "Proof", without)
 
 
+def _cuts_reach_into_pages(patch: pytest.MonkeyPatch) -> None:
+    real, ends = shares.Reading.claim, dict[int, Any]()
+
+    def claim(self: Any, *arguments: Any) -> Any:  # noqa: ANN401
+        real(self, *arguments)
+        return ends.setdefault(id(self), self.end)
+
+    patch.setattr(shares.Reading, "claim", claim)
+
+
 def _no_limit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.Ledger, "_judge", lambda *_: None)
 
@@ -183,6 +193,7 @@ PROTECTIONS = [
     Protection("a row under a stored key is compared", _differences_overlooked, checks.another_event_under_a_stored_id_is_kept),
     Protection("a scope ends below a millisecond that may grow", _newest_millisecond_at_once, checks.live_events_are_exact),
     Protection("a page is cut at the seams", _everything_on_a_page_is_mine, checks.seams_lose_and_double_nothing),
+    Protection("a page on its way ends where its partition was cut meanwhile", _cuts_reach_into_pages, checks.shared_out_work_is_exact),
     Protection("the API says where events of unreadable time belong", _no_doubts, checks.unreadable_times_lose_and_double_nothing),
     Protection("each page is held against the one before", _pages_not_checked, checks.misleading_pages_are_seen),
     Protection("an unusable body is asked for again", _one_body_only, checks.damaged_bodies_are_asked_for_again),

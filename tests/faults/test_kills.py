@@ -24,7 +24,7 @@ def test_every_kill_is_survived_exactly(profile: str, seed: int, reachable_folde
         events=EVENTS, seed=seed, ties=0.2, tie_burst=2_500, undecodable=0.002, timestamps="all", latency_s=0.03, faults=PROFILES[profile]
     )
     with simulator(f"--events={EVENTS}", f"--seed={seed}", "--faults", profile, *DATA) as api:
-        campaign = Campaign(reachable_folder, api, seed, ["--batch-size", "250", "--partition-count", "6"])
+        campaign = Campaign(reachable_folder, api, seed, ["--batch-size", "250"])
         number = 0
         while sum(campaign.kills.values()) < KILLS:
             result = campaign.extraction(number, most_kills=8)
@@ -41,7 +41,7 @@ def test_increments_survive_every_kill(seed: int, reachable_folder: Path) -> Non
     live = [f"--live={LIVE_PER_S}", f"--live-limit={INSERTED}", f"--seed={seed}", "--ties=0.2", "--undecodable=0.002"]
     settings = DataSyncSettings(events=2_000, seed=seed, ties=0.2, undecodable=0.002, live_per_s=LIVE_PER_S, live_limit=INSERTED)
     with simulator("--events=2000", *live) as api:
-        campaign = Campaign(reachable_folder, api, seed, ["--batch-size", "250", "--partition-count", "6"])
+        campaign = Campaign(reachable_folder, api, seed, ["--batch-size", "250"])
         received = 0
         while received < 2_000 + INSERTED:
             result = campaign.extraction(0, most_kills=3)

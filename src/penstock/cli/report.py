@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +14,8 @@ from penstock.model.redaction import redacted
 from penstock.stores.postgres.place import Database
 
 BEGINNING = "the beginning"
+MOST_ROWS = 12
+"""Of the table of a proof that holds: workers share the time out into dozens of stretches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Report:
             yield f"{self.extraction.outcome.message}. Run the same command again: it goes on where it stopped."
             return
         yield f"The proof, with respect to what the API at {proof.source} reported:"
-        yield from _table(proof)
+        yield from table(proof)
         yield from _totals(proof)
         yield from (f" NOT PROVEN: {fault}" for fault in proof.faults)
         if not proof.complete:
@@ -119,12 +121,28 @@ def per_second(telemetry: Telemetry) -> float:
     return round(telemetry.counters["rows_stored_total"] / seconds, 1) if seconds else 0.0
 
 
-def _table(proof: Proof) -> Iterator[str]:
+def table(proof: Proof) -> Iterator[str]:
+    """What was received and stored, and what the table holds, stretch by stretch."""
     yield f" {'newer than':<20}{'up to':<19}{'received':>10}{'stored':>10}{'refused':>8}{'in table':>11}"
-    for part in proof.parts:
+    shown = _joined(proof)
+    for part in shown:
         yield _row(_moment(part.low), _moment(part.high), part)
     sums = proof.sums
     yield _row("all", "", Part(0, 0, sums.received, sums.stored, sums.duplicate, sums.refused, sum(part.in_table for part in proof.parts)))
+
+
+def _joined(proof: Proof) -> Sequence[Part]:
+    """The stretches, neighbours taken together where there are more than `MOST_ROWS`; each by itself where something does not hold."""
+    size = max(1, -(-len(proof.parts) // MOST_ROWS)) if proof.complete else 1
+    return [_together(proof.parts[first : first + size]) for first in range(0, len(proof.parts), size)]
+
+
+def _together(parts: Sequence[Part]) -> Part:
+    """One row for stretches that follow each other, newest first."""
+    sums = [
+        sum(column) for column in zip(*((one.received, one.stored, one.duplicate, one.refused, one.in_table) for one in parts), strict=True)
+    ]
+    return Part(parts[-1].low, parts[0].high, *sums)
 
 
 def _row(low: str, high: str, part: Part) -> str:
@@ -138,6 +156,8 @@ def _totals(proof: Proof) -> Iterator[str]:
         later = proof.later_total or proof.total
         yield f" The API states {proof.total:,} up to the bound, and {later:,} in all: {proof.newer:,} newer."
     held = sum(seam.holds for seam in proof.seams)
+    if proof.complete and len(proof.parts) > MOST_ROWS:
+        yield f" It was read in {len(proof.parts)} stretches, which --json has one by one."
     yield f" At {held} of {len(proof.seams)} seams the API's neighbours are neighbours in the table."
     yield f" Gaps: {proof.gaps}. Duplicates: {proof.sums.duplicate:,}."
 

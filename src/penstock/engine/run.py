@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from penstock.engine.concurrency import first_cause, unless
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.ledger import Ledger, RefusalLimit
-from penstock.engine.telemetry import Telemetry, Worker
+from penstock.engine.telemetry import Telemetry
 from penstock.engine.worker import Errand, work
 from penstock.engine.workload import SourceOutOfStep, Workload
 from penstock.model.coverage import Position, strand
@@ -170,7 +170,7 @@ class Transfer:
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(errand.workload.employs(self.settings.workers)):
-                    group.create_task(work(errand, self.telemetry.workers.setdefault(number, Worker())))
+                    group.create_task(work(errand, number))
         except BaseExceptionGroup as failures:
             raise first_cause(failures) from None
 

@@ -38,13 +38,20 @@ class Errand:
     stop: asyncio.Event
 
 
-async def work(errand: Errand, worker: Worker) -> None:
-    """Carry partitions until none is left, or until a stop is asked for."""
+async def work(errand: Errand, number: int) -> None:
+    """Carry partitions until none is left, or until a stop is asked for; who never has any is not shown among the workers."""
+    _rest(errand, number)
     while (partition := await errand.workload.take()) is not None:
+        worker = errand.telemetry.workers.setdefault(number, Worker())
         worker.partition = partition.number
         await _Carriage(errand, partition, worker, asyncio.Queue(errand.waiting_batches)).carry()
-        worker.state, worker.partition = "idle", None
-    worker.state, worker.partition = "stopped" if errand.stop.is_set() else "idle", None
+        _rest(errand, number)
+    _rest(errand, number)
+
+
+def _rest(errand: Errand, number: int) -> None:
+    if (worker := errand.telemetry.workers.get(number)) is not None:
+        worker.state, worker.partition = "stopped" if errand.stop.is_set() else "idle", None
 
 
 @dataclass(frozen=True, slots=True)

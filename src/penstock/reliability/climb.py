@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class ClimbSettings:
-    """Requests in flight to begin with, and the fewest and the most there may be; `window_s` is the shortest time that is measured."""
+    """Requests in flight to begin with, and the fewest and the most there may be.
+
+    `window_s` is the shortest time that is measured: a server next door that answers within milliseconds is noisy over less.
+    """
 
     start: int = 8
     least: int = 1
     most: int = 40
-    window_s: float = 1.0
+    window_s: float = 5.0
 
     @classmethod
     def pinned(cls, in_flight: int) -> ClimbSettings:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.run import EngineSettings
+from penstock.engine.telemetry import Worker
 from penstock.engine.workload import SourceOutOfStep
 from penstock.model.errors import Transient
 from penstock.ports.sink import BlockLimits, Transactional
@@ -108,6 +109,28 @@ def test_idle_workers_leave_with_the_last_reader() -> None:
     done = simulated(bench.carry)
 
     assert records.covered(done) == [(0, 20)]
+    assert [worker.state for worker in bench.telemetry.workers.values()] == ["idle"]
+
+
+def test_who_never_has_anything_is_not_shown() -> None:
+    """Of forty workers only those appear that have read, so that displays and /status stay readable."""
+    bench = Bench(source(6), settings=settings(40))
+
+    simulated(bench.carry)
+
+    assert 2 <= len(bench.telemetry.workers) <= 6
+    assert all(worker.rows for worker in bench.telemetry.workers.values())
+
+
+@in_simulated_time
+async def test_who_has_nothing_after_a_reconnect_rests() -> None:
+    """A worker that was reading when the store failed is shown idle while others carry the rest."""
+    sink = StepwiseSink(writing=failing(None, Transient()))
+    bench = Bench(source(4), sink, settings(2))
+    bench.telemetry.workers[1] = Worker("reading", partition=7)
+
+    await bench.carry()
+
     assert {worker.state for worker in bench.telemetry.workers.values()} == {"idle"}
 
 
