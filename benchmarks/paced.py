@@ -136,11 +136,15 @@ class Response:
 
 @dataclass
 class PacedSession:
-    """As much of an aiohttp session as the client uses. An answer takes as long as `law` says of the requests in flight when it starts."""
+    """As much of an aiohttp session as the client uses. An answer takes as long as `law` says of the requests in flight when it starts.
+
+    That is for an answer of `page` events, and less in proportion for a smaller one.
+    """
 
     dataset: Dataset
     law: Law = published
     budget: Budget | None = None
+    page: int = PAGE
     in_flight: int = 0
     most_in_flight: int = 0
     requests: int = 0
@@ -170,7 +174,7 @@ class PacedSession:
         last = min(first + limit, len(self.dataset.ts))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        await asyncio.sleep(SMALL_S + self.law(self.in_flight) * (last - first) / PAGE)
+        await asyncio.sleep(SMALL_S + self.law(self.in_flight) * (last - first) / self.page)
         self.in_flight -= 1
         yield Response(200, headers, Content(b"%d %d " % (first, last) + bytes(last - first)))
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from unittest.mock import patch
 
-from paced import Budget, Dataset, Law, PacedSession, TallySink, light_page, published, thrashing
+from paced import PAGE, Budget, Dataset, Law, PacedSession, TallySink, light_page, published, thrashing
 from penstock.engine.checkpointed import checkpointed
 from penstock.engine.run import EngineSettings
 from penstock.engine.tasks import Task
@@ -87,7 +87,7 @@ class Reading:
 
     async def measured(self) -> Measured:
         """Run it."""
-        paced = PacedSession(self.dataset, self.way.law, self.way.budget())
+        paced = PacedSession(self.dataset, self.way.law, self.way.budget(), self.way.settings.batch_size)
         settings, address = self.way.settings, Address("http://paced.example", "key")
         client = Client(address.events.origin(), paced.session, Counters.zero())
         api = EventsApi(address, client, lane=Lane(climb=Climb(self.way.in_flight)))
@@ -124,31 +124,31 @@ def measured(way: Way, dataset: Dataset) -> Measured:
         return simulated(Reading(way, dataset).measured)
 
 
-def static(partitions: int) -> ExtractSettings:
+def static(partitions: int, page: int) -> ExtractSettings:
     """So many partitions, as they were cut at the beginning."""
-    return ExtractSettings(partition_count=partitions, fixed=True)
+    return ExtractSettings(partition_count=partitions, batch_size=page, fixed=True)
 
 
-def shared(workers: int) -> ExtractSettings:
+def shared(workers: int, page: int) -> ExtractSettings:
     """So many partitions to begin with, and never more requests at once."""
-    return ExtractSettings(partition_count=workers, max_workers=workers)
+    return ExtractSettings(partition_count=workers, max_workers=workers, batch_size=page)
 
 
-def ways() -> dict[str, Way]:
+def ways(page: int) -> dict[str, Way]:
     """All that is measured."""
-    by_itself = ExtractSettings()
-    pinned = {number: ExtractSettings(partition_count=number) for number in PINNED}
+    by_itself = ExtractSettings(batch_size=page)
+    pinned = {number: ExtractSettings(partition_count=number, batch_size=page) for number in PINNED}
     return {
-        "static 8": Way(static(8)),
-        "stealing 8": Way(shared(8)),
-        "static 20": Way(static(20)),
-        "stealing 20": Way(shared(20)),
+        "static 8": Way(static(8, page)),
+        "stealing 8": Way(shared(8, page)),
+        "static 20": Way(static(20, page)),
+        "stealing 20": Way(shared(20, page)),
         "by itself": Way(by_itself),
         **{f"pinned {number}": Way(settings, pinned=number) for number, settings in pinned.items()},
         "thrashing by itself": Way(by_itself, law=thrashing),
         **{f"thrashing pinned {number}": Way(settings, law=thrashing, pinned=number) for number, settings in pinned.items()},
-        "hidden budget static 20": Way(static(20), hidden=True),
-        "hidden budget stealing 20": Way(shared(20), hidden=True),
+        "hidden budget static 20": Way(static(20, page), hidden=True),
+        "hidden budget stealing 20": Way(shared(20, page), hidden=True),
         "hidden budget by itself": Way(by_itself, hidden=True),
         "10 a minute stated by itself": Way(by_itself, stated=True),
     }
@@ -158,12 +158,13 @@ def main() -> None:
     """Run every way over every data set, and print medians with their smallest and largest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=3_000_000)
+    parser.add_argument("--page", type=int, default=PAGE, help="events per page; the law holds for such a page")
     parser.add_argument("--sets", type=int, default=9)
     parser.add_argument("--only", default="", help="beginnings of the names of what to measure, with commas between them")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     datasets = [Dataset.drawn(arguments.events, 1.0, seed) for seed in range(arguments.sets)]
-    chosen = {name: way for name, way in ways().items() if name.startswith(tuple(arguments.only.split(",")))}
+    chosen = {name: way for name, way in ways(arguments.page).items() if name.startswith(tuple(arguments.only.split(",")))}
     found = {name: [measured(way, dataset) for dataset in datasets] for name, way in chosen.items()}
     if arguments.json:
         print(json.dumps({name: [asdict(one) for one in runs] for name, runs in found.items()}))
