@@ -12,7 +12,7 @@ from penstock.engine.lease import this_process
 from penstock.extract import letters
 from penstock.extract.events import JSONB_SCHEMA, alone
 from penstock.extract.letters import NotEvents, Retried, retry
-from penstock.ports.checkpoints import LeaseHeld, Pipeline
+from penstock.ports.checkpoints import LeaseHeld, Pipeline, PositionMoved
 from penstock.simulate.datasync import running
 from penstock.simulate.settings import DataSyncSettings
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
@@ -142,6 +142,19 @@ async def test_letters_without_a_table(bench: Bench) -> None:
         await retried(bench)
 
     assert (await bench.history())[-1][0] == "failed"
+
+
+async def test_a_letter_of_no_stretch(bench: Bench, with_nul: Keyset) -> None:
+    """A letter that is counted nowhere is not stored: nothing would add up any more."""
+    await bench.extract(replace(EXTRACTION, jsonb=True))
+    await bench.execute("alter table ingested_events alter column event type text")
+    await bench.execute("update penstock.dead_letters set strand = ''")
+
+    with pytest.raises(PositionMoved, match="is in the counts of no stretch"):
+        await retried(bench)
+
+    assert len(await bench.ids()) == 40
+    assert len(with_nul.told) - 40 == (await bench.dead()).total()
 
 
 async def test_letters_of_another_kind() -> None:
