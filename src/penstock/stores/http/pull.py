@@ -33,18 +33,17 @@ class NothingButEmptyPages(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A page, the place behind it, and what comes next. `before` are the rows of the last page that had some, `held` is what it held."""
+    """A page, the place behind it, and what comes next. `held` is the digest of the last page that had rows.
+
+    `before` are the rows before it, as many as a page may have, and `recent` the same at its end; empty without a key to know them by.
+    """
 
     page: Page
     place: Place
     following: Ask | None
-    before: frozenset[bytes] = frozenset()
+    before: tuple[bytes, ...] = ()
+    recent: tuple[bytes, ...] = ()
     held: str = ""
-
-    @property
-    def rows(self) -> frozenset[bytes]:
-        """Those of this page, or of the last one that had some."""
-        return frozenset(self.page.rows) or self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +101,19 @@ class Pull:
         """
         settings = self.api.settings
         place = last.place if last else Place(self.low, self.high, 0, 0, ask, "")
-        before = last.rows if last and settings.key else frozenset[bytes]()
+        before = last.recent if last else ()
 
         def read(page: Page) -> Turn:
             held = digest(identities(page.rows, settings.key))
-            pushed_on = pages_by_count(settings) and frozenset(page.rows) <= before and 0 < len(page.rows) < place.longest
+            pushed_on = pages_by_count(settings) and frozenset(page.rows) <= frozenset(before) and 0 < len(page.rows) < place.longest
             if last and page.rows and held == last.held and not pushed_on:
                 raise UnusableBody("it holds the same rows as the page before")
             after = None if pushed_on else following(settings, ask, page)
             total = page.number(settings.total) if settings.total and not place.pages else place.total
             rows, longest = place.rows + len(page.rows), max(place.longest, len(page.rows))
             here = Place(self.low, self.high, rows, place.pages + 1, self.api.kept(ask), held, total, longest)
-            return Turn(page, here, after and self.api.kept(after), before, held if page.rows or not last else last.held)
+            recent = (*before, *page.rows)[-longest:] if settings.key and longest else ()
+            return Turn(page, here, after and self.api.kept(after), before, recent, held if page.rows or not last else last.held)
 
         return await self.api.page(ask, self._parameters, read, first=not place.pages)
 

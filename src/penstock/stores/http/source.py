@@ -110,7 +110,7 @@ class HttpSource:
 
     def _batch(self, pull: Pull, turn: Turn, after: Position, upto: Position) -> Batch:
         raws = turn.page.rows
-        found = sort_out(raws, turn.before, pull.window, self.decoder)
+        found = sort_out(raws, frozenset(turn.before), pull.window, self.decoder)
         origin = f"the page at {shown(turn.place.ask)}"
         refused = tuple(Refusal(number, raws[number], why, f"row {number} of {origin}") for number, why in sorted(found.refused.items()))
         return Batch(found.rows, refused, after, upto, filtered=found.filtered, duplicate=found.duplicate)
