@@ -45,6 +45,17 @@ One object on standard output, at the end:
 | `notices` | what was told on standard error while it ran, such as that the stream endpoint was not open |
 | `proof` | what was counted: `parts` with received, stored, refused and rows in the table, `seams` with the events on both sides, `total`, `later_total`, `newer`, `faults` |
 
+## The object of `--explore --json`
+
+| member | meaning |
+|---|---|
+| `origin`, `requests`, `most`, `seconds` | the API, how many requests were sent of how many at the most, and how long that took |
+| `endpoints` | each with `path`, `status`, `limit`, `remaining`, `reset_s` (null where nothing is stated), `headers` (names of its own), `timestamps` (notations), `total`, `largest_page` |
+| `cursor` | `members`, `version`, `ttl_s`, `expiry_checked`, `can_be_made` (whether one that a client made is followed), `tie_order` and `smallest_id` (empty where no two events of one millisecond were seen) |
+| `stream` | `open`, `closed_because`, `path`, `token_life_s`, `limit`, `honours_since`, `shares_events_limit`; with more than 40 requests `refused_after`, `pause_s` and `by_token`, too. Null is what was not found out |
+| `latency` | `measured`: pairs of requests in flight and seconds for a full page; `base_s` and `per_request_s` of the line through them |
+| `notes` | whatever else was seen |
+
 ## Exit codes
 
 | code | meaning |

@@ -8,9 +8,10 @@ import shlex
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from penstock.extract.address import Address
+from penstock.extract.settings import ExtractSettings
 from penstock.model.errors import EXIT_USAGE, Fatal, Misconfigured
 
 
@@ -42,6 +43,13 @@ async def simulated_api(events: int, options: str) -> AsyncIterator[Address]:
         if child.returncode is None:
             child.terminate()
             await child.wait()
+
+
+async def chosen_api(settings: ExtractSettings, simulator: str, children: AsyncExitStack) -> Address:
+    """The API that the settings name, or else the simulated one, started as one of the `children`."""
+    if settings.real_api:
+        return Address(settings.base_url, settings.target_api_key or "")
+    return await children.enter_async_context(simulated_api(settings.events, simulator))
 
 
 def _split(options: str) -> list[str]:

@@ -22,6 +22,7 @@ FLAGS = {
     "stream_tokens": ("N", "stream tokens used in turn, where limits are counted by token (default: 1)"),
     "pg_sync_commit": ("off|on", "whether each commit waits for the disk; the proof always does (default: off)"),
     "repository_url": ("URL", "the repository that is named with a submission"),
+    "explore_requests": ("N", "requests that exploring may take; more than 40 are spent on the stream's budget (default: 40)"),
     "max_refused_percent": ("P", "share of events that may be refused before the run fails (default: 1)"),
     "table": ("NAME", "table to write to; each has its own positions and one source (default: ingested_events)"),
     "events": ("N", "events of the simulated API (default: 3000000)"),
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, (metavar, text) in FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--explore", action="store_const", const="explore", dest="mode", help="only find out what the API has and does, and print it"
+    )
     parser.add_argument("--fixed", action="store_const", const="true", help="read PARTITION_COUNT parts at once, and share nothing out")
     parser.add_argument(
         "--auto-submit", action="store_const", const="true", help="submit the ids when the proof holds and nothing was rejected, once"
@@ -57,12 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run it in the foreground."""
     from penstock.cli import foreground  # noqa: PLC0415 - heavy
+    from penstock.cli.exploring import explore  # noqa: PLC0415
     from penstock.cli.extraction import ExtractionWork  # noqa: PLC0415
     from penstock.engine import configuration  # noqa: PLC0415
     from penstock.extract.settings import ExtractSettings  # noqa: PLC0415
 
     given = configuration.gather(ExtractSettings, vars(arguments), env_file=arguments.env_file)
     settings = configuration.settings(ExtractSettings, given)
+    if settings.mode == "explore":
+        settings.check(simulate=True if settings.api_base_url is None else arguments.simulate)
+        return explore(settings, arguments.simulator, as_json=arguments.json)
     settings.check(simulate=arguments.simulate)
     view = foreground.View(arguments.progress, settings.port, arguments.json)
     return foreground.run(ExtractionWork(settings, arguments.simulator), view)

@@ -6,12 +6,11 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from penstock.cli.children import simulated_api
+from penstock.cli.children import chosen_api
 from penstock.cli.foreground import LastWords
 from penstock.cli.report import Report, result
 from penstock.engine.telemetry import Telemetry
 from penstock.extract import job
-from penstock.extract.address import Address
 from penstock.extract.job import Extraction
 from penstock.extract.settings import ExtractSettings
 from penstock.model.errors import PenstockError
@@ -33,7 +32,7 @@ class ExtractionWork:
             telemetry.database_restarts = times
 
         place = await children.enter_async_context(database(self.settings.database_url, restarted))
-        address = await self._address(children)
+        address = await chosen_api(self.settings, self.simulator, children)
         extraction = await job.extract(self.settings, address, place.dial, telemetry, stop)
         text = Report(extraction, telemetry, place, self.settings.table).as_text()
         return LastWords(extraction.outcome, text, result(extraction, telemetry))
@@ -41,8 +40,3 @@ class ExtractionWork:
     def failed(self, error: PenstockError, telemetry: Telemetry) -> dict[str, object]:
         """See `Work`."""
         return result(Extraction(Outcome("failed", str(error)), None), telemetry)
-
-    async def _address(self, children: AsyncExitStack) -> Address:
-        if self.settings.real_api:
-            return Address(self.settings.base_url, self.settings.target_api_key or "")
-        return await children.enter_async_context(simulated_api(self.settings.events, self.simulator))

@@ -123,7 +123,7 @@ class EventsApi:
         if answer.status == 400 and "CURSOR_EXPIRED" in said:
             self.counters.add("cursors_recovered_total")
             raise Stale("it calls new cursors expired; compare this machine's clock with the API's")
-        raise _refusal(answer.status, said)
+        raise refusal(answer.status, said)
 
 
 def _query(cursor: Cursor | None, limit: int) -> dict[str, str]:
@@ -131,7 +131,7 @@ def _query(cursor: Cursor | None, limit: int) -> dict[str, str]:
     return {"limit": str(limit), **place}
 
 
-def _refusal(status: int, said: str) -> Exception:
+def refusal(status: int, said: str) -> Exception:
     """The error for an answer that trying again would not change."""
     if status in (401, 403):
         return KeyRejected(f"HTTP {status} {said}")

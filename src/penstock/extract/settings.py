@@ -44,6 +44,7 @@ class NoRepository(Misconfigured):
 class ExtractSettings:
     """Each field is a flag of `penstock extract`, a variable of the environment and a line of `.env`; the names of 004 come first."""
 
+    mode: Literal["extract", "explore"] = "extract"
     target_api_key: str | None = field(default=None, repr=False)
     api_base_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
@@ -56,6 +57,7 @@ class ExtractSettings:
     auto_submit: bool = False
     repository_url: str | None = None
     submit_again: bool = field(default=False, metadata=OURS)
+    explore_requests: Annotated[int, Ge(1), Le(10_000)] = field(default=40, metadata=OURS)
     max_refused_percent: Annotated[float, Ge(0), Le(100)] = field(default=1.0, metadata=OURS)
     fixed: bool = field(default=False, metadata=OURS)
     jsonb: bool = field(default=False, metadata=OURS)

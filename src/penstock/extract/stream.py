@@ -57,10 +57,11 @@ _access = msgspec.json.Decoder(_Access)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, where it is taken, and until when (monotonic seconds) it is used."""
+    """A token, where it is taken, how long it lives, and until when (monotonic seconds) it is used."""
 
     endpoint: URL
     header: str
+    life_s: float
     renew_at: float
     text: str = field(repr=False)
 
@@ -145,31 +146,36 @@ class StreamAccess:
             raise StreamClosed(self.closed)
         asked_at = _now()
         try:
-            grant = await self.client.send(self._lane, self._ask, self._read, "for a stream token")
+            return await self.client.send(self._lane, self.request, lambda answer: self.granted(answer, asked_at), "for a stream token")
         except (StreamClosed, NotReached, UnusableAnswers) as error:
             self.close(error.detail)
             raise StreamClosed(self.closed) from error
-        self.client.secrets.add(grant.token)
-        endpoint = self.address.origin.join(URL(grant.endpoint))
-        return Token(endpoint, grant.token_header, asked_at + RENEW_AFTER * grant.expires_in, grant.token)
 
-    async def _ask(self) -> Request:
-        """As the dashboard does in a browser."""
+    async def request(self) -> Request:
+        """The request for a token, as the dashboard sends it in a browser."""
         origin = str(self.address.origin)
         headers = {"User-Agent": BROWSER, "Origin": origin, "Referer": f"{origin}/", "Cookie": f"dashboard_api_key={self.address.key}"}
         return Request(self.address.origin.with_path(ACCESS_PATH), headers=headers, method="POST")
 
-    def _read(self, answer: Answer) -> _Grant:
+    def granted(self, answer: Answer, asked_at: float) -> Token:
+        """The token of an answer.
+
+        Raises:
+            StreamClosed: it is refused.
+            UnusableBody: what came is no token for this host.
+        """
         if answer.status != 200:
             raise StreamClosed(f"HTTP {answer.status} {self.client.said(answer)}".rstrip())
         try:
             grant = _access.decode(inflated(answer.body)).stream_access
-            elsewhere = self.address.origin.join(URL(grant.endpoint)).origin() != self.address.origin
+            endpoint = self.address.origin.join(URL(grant.endpoint))
         except (msgspec.MsgspecError, ValueError) as error:
             raise UnusableBody(f"it is no grant of a stream token: {error}") from None
-        if elsewhere or not (grant.token.isprintable() and grant.token_header.isascii() and grant.expires_in > 0):
+        self.client.secrets.add(grant.token)
+        sound = grant.token and grant.token.isprintable() and grant.token_header.isascii() and grant.expires_in > 0
+        if endpoint.origin() != self.address.origin or not sound:
             raise UnusableBody("it is no grant of a stream token for this host")
-        return grant
+        return Token(endpoint, grant.token_header, grant.expires_in, asked_at + RENEW_AFTER * grant.expires_in, grant.token)
 
 
 def _now() -> float:

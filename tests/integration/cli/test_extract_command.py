@@ -226,3 +226,35 @@ def test_the_stream_is_not_open(home: dict[str, str]) -> None:
     assert run.returncode == 0
     assert "reading /events instead" in notice
     assert run.stderr.count(notice) == 1
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_exploring_on_a_narrow_terminal(home: dict[str, str], columns: int) -> None:
+    """What an API has and does is printed as wide as the terminal is; how many requests it may take is said before the first."""
+    run = penstock(home | {"MODE": "explore", "COLUMNS": str(columns)}, "extract", "--events", "9000", "--simulator", "--ties 0.2")
+    closed = ("Endpoints", "Cursor", "Stream", "Latency of a full page")
+
+    assert (run.returncode, "with at most 40 requests" in run.stderr) == (0, True)
+    assert [part for part in closed if f"\n{part}\n" not in run.stdout] == []
+    assert max(map(len, run.stdout.splitlines())) <= columns
+
+
+def test_exploring_as_json(home: dict[str, str]) -> None:
+    """The findings are one object; no database is started for them."""
+    run = penstock(home, "extract", "--explore", "--json", "--events", "9000", "--explore-requests", "12")
+    found = json.loads(run.stdout)
+
+    assert run.returncode == 0
+    assert (found["requests"], found["most"]) == (12, 12)
+    assert {"endpoints", "cursor", "stream", "latency", "notes"} < set(found)
+    assert not Path(home["PENSTOCK_HOME"]).exists()
+
+
+def test_exploring_what_is_not_there(home: dict[str, str]) -> None:
+    """An API that does not answer is told as such, with what to check."""
+    run = penstock(home | {"API_BASE_URL": "http://127.0.0.1:1", "TARGET_API_KEY": "top-secret"}, "extract", "--explore")
+
+    assert (run.returncode, run.stdout) == (75, "")
+    assert "API_BASE_URL" in run.stderr
+    assert "top-secret" not in run.stderr
+    assert "Traceback" not in run.stderr

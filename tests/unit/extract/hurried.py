@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from penstock.extract import api
+from penstock.extract import api, explore
 from penstock.simulate.datasync import Clock
 from penstock.stores.http import client
 
@@ -56,6 +56,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def now() -> float:
         return EPOCH_S + loop.time() - began
 
-    for module in (api, client):
+    for module in (api, explore, client):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=now, time_ns=lambda: int(now() * 1e9)))
     return Clock(now=now, sleep=asyncio.sleep)

@@ -84,12 +84,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; the body as it came over the wire, and what the headers state about limits."""
+    """What came back: the body as it came over the wire, what the headers state about limits, and the seconds it took."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     facts: RateFacts
+    seconds: float = 0.0
 
 
 class Failed(Exception):
@@ -201,10 +202,12 @@ class Client:
         try:
             request = await make()
             self.counters.add("requests_total")
+            began = asyncio.get_running_loop().time()
             async with self._sending(request) as response:
                 facts = parse_rate_headers(response.headers, time.time())
                 verdict = _verdict(response.status, facts)
-                answer = Answer(response.status, response.headers, await received(response), facts)
+                body = await received(response)
+                answer = Answer(response.status, response.headers, body, facts, asyncio.get_running_loop().time() - began)
                 served_bytes = len(answer.body) if answer.status < 300 else 0
         except aiohttp.ClientConnectorCertificateError as error:
             raise Untrusted(str(error), hint=f"Check the host name of {self.setting}, and the machine's clock.") from error
