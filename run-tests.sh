@@ -67,7 +67,7 @@ else
     check "coverage combine" coverage combine --quiet
     check "coverage" coverage report
     check "coverage of the core" covered 100 model ports reliability engine
-    check "coverage of wings and stores" covered 90 extract stores
+    check "coverage of wings, pipelines and stores" covered 90 extract pipelines stores
 fi
 
 echo

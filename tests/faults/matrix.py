@@ -146,8 +146,8 @@ class Pair:
 
 def pairs() -> list[tuple[str, str, str]]:
     """Source, sink and mode of every pipeline that can be made of the ends that are there."""
-    sinks = [(name, mode) for name in ("jsonl", "csv", "postgres") for mode in ends.sink(name).modes]
-    sources = ("jsonl", "csv", "postgres")
+    sinks = [(name, mode) for name in ("jsonl", "csv", "parquet", "sqlite", "postgres") for mode in ends.sink(name).modes]
+    sources = ("jsonl", "csv", "parquet", "sqlite", "postgres")
     return [(source, sink, "upsert(id)" if mode == "upsert" else mode) for sink, mode in sorted(sinks) for source in sources]
 
 

@@ -42,7 +42,7 @@ def test_every_check_runs_the_quick_ones_first(checks: Machine) -> None:
         ("mypy ", "mypy"),
         ("coverage run", "pytest"),
         ("src/penstock/ports/", "coverage of the core"),
-        ("src/penstock/extract/", "coverage of wings and stores"),
+        ("src/penstock/extract/", "coverage of wings, pipelines and stores"),
     ],
 )
 def test_a_failed_check_does_not_hide_the_others(checks: Machine, broken: str, name: str) -> None:
