@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,10 +103,11 @@ class Campaign:
 
 def postmaster(home: Path) -> int | None:
     """Process id of the embedded database of a state folder, if one runs."""
-    for file in home.rglob("postmaster.pid"):
-        lines = file.read_text().split()
-        if lines and Path(f"/proc/{lines[0]}").exists():
-            return int(lines[0])
+    with suppress(FileNotFoundError):  # folders and files come and go while a server starts
+        for file in home.rglob("postmaster.pid"):
+            lines = file.read_text().split()
+            if lines and Path(f"/proc/{lines[0]}").exists():
+                return int(lines[0])
     return None
 
 
