@@ -86,6 +86,16 @@ async def test_refused(answer: Answer, error: type[PenstockError], exit_code: in
     assert SECRET not in "".join(traceback.format_exception(caught.value)) + caplog.text
 
 
+async def test_settings_that_do_not_describe_the_page() -> None:
+    """Where the first page is not what the settings say, the error has what there is, and names the settings."""
+    async with answering([told(1)], rows="items") as (_, settings):
+        with pytest.raises(UnusableAnswers) as caught:
+            await read(settings)
+
+    assert caught.value.detail == "there is nothing at `items`; there are data; 5 times, for the first page"
+    assert "`rows`" in caught.value.hint
+
+
 async def test_a_wrong_key() -> None:
     """The shop quotes the key that it does not take; we do not."""
     async with running(ShopSettings(orders=3)) as server:

@@ -14,7 +14,7 @@ from penstock.model.errors import Fatal, Misconfigured
 from penstock.model.metrics import Counters
 from penstock.ports.source import PositionLost
 from penstock.stores.http.body import UnusableBody
-from penstock.stores.http.client import Answer, Client, Request
+from penstock.stores.http.client import Answer, Client, Request, UnusableAnswers
 from penstock.stores.http.lane import Lane
 from penstock.stores.http.page import Page, page
 from penstock.stores.http.paging import Ask
@@ -100,6 +100,10 @@ class Api:
             return await self.client.send(self.lane, make, answered, what)
         except PageRefused:
             return await self.client.send(self.lane, make, answered, what)
+        except UnusableAnswers as error:
+            if first:
+                error.hint = "Check `rows`, `total` and the paging in [source] against what the API answers."
+            raise
 
     def target(self, ask: Ask, parameters: Mapping[str, str]) -> URL:
         """The address of a page, with the key where that is a parameter."""

@@ -162,7 +162,7 @@ class Client:
             except UnusableBody as error:
                 unusable += 1
                 if unusable >= BODY_ATTEMPTS:
-                    raise UnusableAnswers(f"{error}; {unusable} times, {what}") from error
+                    raise UnusableAnswers(f"{error.detail}; {unusable} times, {what}") from error
                 await self._again(retry, str(error), None)
             except Failed as error:
                 await self._again(retry, str(error), error.retry_after_s)
