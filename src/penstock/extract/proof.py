@@ -7,10 +7,12 @@ the table. Nothing here is taken from memory: coverage and counts are read back 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
+from penstock.engine.concurrency import first_cause
 from penstock.extract import stretch
 from penstock.extract.events import Page
 from penstock.extract.keys import Frontier
@@ -167,10 +169,18 @@ class _Probe:
     held: Mapping[int, Seam]
 
     async def seams(self, intervals: Sequence[Interval], found: Sequence[Stretch]) -> tuple[Seam, ...]:
-        """One small request for every seam; stretches without a row have no neighbours, the seam then lies between the ones around them."""
+        """One small request for every seam, as many at once as may be in flight.
+
+        Stretches without a row have no neighbours, the seam then lies between the ones around them.
+        """
         filled = [(interval, one) for interval, one in zip(intervals, found, strict=True) if one.rows]
         pairs = [(_low(upper), above, below) for (upper, above), (_, below) in pairwise(filled)]
-        return tuple([self.held.get(at) or await self._seam(at, above, below) for at, above, below in pairs])
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = {at: group.create_task(self._seam(at, above, below)) for at, above, below in pairs if at not in self.held}
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures) from None
+        return tuple(self.held[at] if at in self.held else asked[at].result() for at, _, _ in pairs)
 
     async def _seam(self, at: int, above: Stretch, below: Stretch) -> Seam:
         """Read from just above the oldest millisecond over the seam; all of it has to be stored, then comes the newest one below."""
