@@ -94,28 +94,31 @@ class Pull:
         raise PositionLost(f"the page at {shown(place.ask)} no longer holds what it held")
 
     async def _turn(self, last: Turn | None, ask: Ask) -> Turn:
-        """The page that `ask` gives; one that repeats the last page is no answer and is asked for again.
+        """The page that `ask` gives, asked for again where it cannot follow the last one."""
+        first_page = last is None or not last.place.pages
+        return await self.api.page(ask, self._parameters, lambda page: self._made(last, ask, page), first=first_page)
+
+    def _made(self, last: Turn | None, ask: Ask, page: Page) -> Turn:
+        """What a page makes of the turn before it.
 
         A short one at the end, of rows that were all on the page before, is their push by new ones in front, and is behind everything: to
         go on would be to run after the end of a list for as long as it grows.
+
+        Raises:
+            UnusableBody: it is the last page once more, or contradicts itself.
         """
-        settings = self.api.settings
-        place = last.place if last else Place(self.low, self.high, 0, 0, ask, "")
-        before = last.recent if last else ()
-
-        def read(page: Page) -> Turn:
-            held = digest(identities(page.rows, settings.key))
-            pushed_on = pages_by_count(settings) and frozenset(page.rows) <= frozenset(before) and 0 < len(page.rows) < place.longest
-            if last and page.rows and held == last.held and not pushed_on:
-                raise UnusableBody("it holds the same rows as the page before")
-            after = None if pushed_on else following(settings, ask, page)
-            total = page.number(settings.total) if settings.total and not place.pages else place.total
-            rows, longest = place.rows + len(page.rows), max(place.longest, len(page.rows))
-            here = Place(self.low, self.high, rows, place.pages + 1, self.api.kept(ask), held, total, longest)
-            recent = (*before, *page.rows)[-longest:] if settings.key and longest else ()
-            return Turn(page, here, after and self.api.kept(after), before, recent, held if page.rows or not last else last.held)
-
-        return await self.api.page(ask, self._parameters, read, first=not place.pages)
+        settings, last = self.api.settings, last or Turn(page, Place(self.low, self.high, 0, 0, ask, ""), None)
+        place, held = last.place, digest(identities(page.rows, settings.key))
+        known = frozenset(page.rows) <= frozenset(last.recent)
+        pushed_on = known and pages_by_count(settings) and 0 < len(page.rows) < place.longest
+        if page.rows and held == last.held and not pushed_on:
+            raise UnusableBody("it holds the same rows as the page before")
+        after = None if pushed_on else following(settings, ask, page)
+        total = page.number(settings.total) if settings.total and not place.pages else place.total
+        rows, longest = place.rows + len(page.rows), max(place.longest, len(page.rows))
+        here = Place(self.low, self.high, rows, place.pages + 1, self.api.kept(ask), held, total, longest)
+        recent = (*last.recent, *page.rows)[-longest:] if settings.key and longest else ()
+        return Turn(page, here, after and self.api.kept(after), last.recent, recent, held if page.rows else last.held)
 
     @property
     def _parameters(self) -> Mapping[str, str]:
