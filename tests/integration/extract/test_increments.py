@@ -126,10 +126,11 @@ async def test_nothing_new(bench: Bench) -> None:
 
 async def test_live(bench: Bench) -> None:
     """While twenty events a millisecond come in, run after run is exact up to its bound; when it has become quiet, nothing is left."""
-    async with running(replace(API, live_per_s=20_000.0, live_limit=30_000)) as server:
+    live = replace(API, live_per_s=20_000.0, live_limit=3_000)
+    async with running(live, clock=Clock(now=Ticking(tick_s=0.000_1))) as server:
         first = await bench.run(server, SETTINGS)
         await assert_exact(bench, server, first)
-        while server.inserted < 30_000:
+        while server.inserted < live.live_limit:
             await assert_exact(bench, server, await bench.run(server, SETTINGS))
         await assert_exact(bench, server, last := await bench.run(server, SETTINGS))
 
