@@ -11,13 +11,14 @@ from penstock.pipelines.definition import Definition
 from penstock.pipelines.evidence import Evidence
 from penstock.pipelines.job import Ending
 from penstock.ports.ends import Surroundings
+from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 
 
 def text(definition: Definition, around: Surroundings, ending: Ending, telemetry: Telemetry) -> str:
     """For people."""
     sink = definition.sink
     where = place(f"{sink.type}:", redacted(sink.kind.place(sink.settings, around)), sink.kind.show(sink.settings, around))
-    claims = [one for one in (definition.source.kind.claim, _pending(definition, around)) if one]
+    claims = [one for one in (definition.source.kind.claim, _pending(definition, around), _letters(definition, around, telemetry)) if one]
     return "\n".join([*_evidence(ending, claims), "", *speed(telemetry, "settled and checked"), "", *where, ""])
 
 
@@ -48,6 +49,15 @@ def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict
 def _pending(definition: Definition, around: Surroundings) -> str:
     pending = definition.source.kind.pending
     return "" if pending is None else pending(definition.source.settings, around)
+
+
+def _letters(definition: Definition, around: Surroundings, telemetry: Telemetry) -> str:
+    """Where rejected records can be looked at."""
+    if not telemetry.total.refused:
+        return ""
+    kept = around.checkpoints.database.path if isinstance(around.checkpoints, SqliteCheckpoints) else "the checkpoints"
+    where = definition.sink.kind.letters or f"they are in the table penstock_dead_letters of the SQLite file {kept}"
+    return f"Rejected records are kept with their bytes and the reason: {where}."
 
 
 def _evidence(ending: Ending, claims: Sequence[str]) -> Iterator[str]:

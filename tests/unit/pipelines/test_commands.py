@@ -153,6 +153,8 @@ def test_the_example_runs_at_once_and_is_never_overwritten(tmp_path: Path, capsy
     assert main(["run", str(folder / "orders.toml")]) == 0
     out = capsys.readouterr().out
     assert " 102 records received: 90 stored, 1 duplicate, 10 left out, 1 rejected." in out
+    (kept,) = (tmp_path / "home" / "pipelines").glob("orders-*.sqlite")
+    assert f"they are in the table penstock_dead_letters of the SQLite file {kept}." in out
     assert (folder / "orders.toml").read_text() == written
     assert len((folder / "orders.csv").read_text().splitlines()) == 91
 

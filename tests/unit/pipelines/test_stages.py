@@ -220,16 +220,20 @@ def test_what_a_filter_cannot_say_is_told(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("c == 1", "there is no column `c`; there are `a`, `s`"),
+        ("c == 1", "there is no column `c`; there are `a`, `s`, `i`, `d`"),
         ("a", "`a` is int64, neither true nor false"),
         ("a == 'x'", "f: "),
         ("s > 1", "f: "),
+        ("i == 'x'", "f: 'x' is no UUID"),
+        ("d > 'x'", "f: "),
     ],
 )
 def test_a_filter_that_does_not_fit_is_told_before_any_row_is_read(expression: str, said: str) -> None:
-    """Columns that are not there, and types that do not compare."""
+    """Columns that are not there, types that do not compare, and text that is none of the type beside it."""
+    schema = pa.schema({"a": pa.int64(), "s": pa.string(), "i": pa.uuid(), "d": pa.date32()})
+
     with pytest.raises(StageDoesNotFit, match=said):
-        Filter("f", Expression.of(expression)).bind(pa.schema({"a": pa.int64(), "s": pa.string()}))
+        Filter("f", Expression.of(expression)).bind(schema)
 
 
 @given(st.lists(st.integers(0, 5) | st.none(), max_size=30), st.data())
