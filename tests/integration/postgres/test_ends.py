@@ -17,6 +17,7 @@ from penstock.engine.run import EngineSettings, Transfer
 from penstock.engine.telemetry import Telemetry
 from penstock.model.counts import Counts
 from penstock.model.coverage import Interval
+from penstock.model.errors import PenstockError
 from penstock.model.metrics import Counters
 from penstock.ports.checkpoints import Pipeline
 from penstock.ports.ends import Intake, Surroundings
@@ -24,9 +25,12 @@ from penstock.ports.flow import Batch
 from penstock.ports.source import Plan, Progress, Source
 from penstock.stores.columns import is_json
 from penstock.stores.memory import MemoryCheckpoints
-from penstock.stores.postgres import SINK, SOURCE
+from penstock.stores.postgres import SINK, SOURCE, reading
+from penstock.stores.postgres.errors import DatabaseUnreachable, UnusableAddress
 from penstock.stores.postgres.keys import NoSuchKeyType
+from penstock.stores.postgres.reading import Read
 from penstock.stores.postgres.settings import PostgresSinkSettings, PostgresSourceSettings
+from penstock.stores.postgres.source import PostgresSource, RowTooLong
 from penstock.stores.tables import NoSuchKey, NoSuchTable, RowsWithoutKey, TableDoesNotFit
 from penstock.testing import records
 from tests.contract.benches import PostgresBench
@@ -245,3 +249,78 @@ async def test_from_table_to_table_in_one_server(bench: PostgresBench) -> None:
     assert transfer.telemetry.counters["reconnects_total"] == 0
     assert SINK.count is not None
     assert await SINK.count(into, AROUND, Intake()) == 5_000
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "words"),
+    [
+        ("nonsense", UnusableAddress, "scheme"),
+        ("postgresql://me:p4ss@host:port/x", UnusableAddress, "its port is not a number"),
+        ("postgresql://me:p4ss@127.0.0.1:1/x", DatabaseUnreachable, "Connect call failed"),
+    ],
+)
+async def test_an_address_that_leads_nowhere(url: str, error: type[PenstockError], words: str) -> None:
+    """One clear error for whoever looks, reads or writes, without the password."""
+    into, out = PostgresSinkSettings("orders", url), PostgresSourceSettings("orders", None, url)
+
+    with pytest.raises(error, match=words) as looking:
+        await SINK.look(into, AROUND, Intake(), SCHEMA)
+    with pytest.raises(error, match=words) as reading:
+        async with SOURCE.open(out, AROUND):
+            pass
+    with pytest.raises(error, match=words) as writing:
+        async with SINK.open(into, AROUND, Intake()) as destination:
+            await destination.begin(Pipeline("nowhere", "nothing"), records.here())
+
+    assert not any("p4ss" in str(caught.value) for caught in (looking, reading, writing))
+
+
+async def test_the_embedded_server_is_not_started_by_looking() -> None:
+    """It is named, with the command that asks it."""
+    into = PostgresSinkSettings("orders")
+
+    assert await SINK.look(into, AROUND, Intake(), SCHEMA) == "table orders of the embedded PostgreSQL, which a run starts"
+    assert SINK.place(into, AROUND) == "table orders in the embedded PostgreSQL"
+    assert "db shell -c" in SINK.show(into, AROUND)
+    assert SOURCE.identity(PostgresSourceSettings("orders"), AROUND) == "postgres the embedded server table orders"
+
+
+async def test_a_key_of_infinite_times(bench: PostgresBench) -> None:
+    """Rows whose key is infinite are refused like any others with such a time, and do not keep the rest from being read."""
+    name = f"endless {uuid4().hex}"
+    await bench.ask(f'create table "{name}" (at timestamp primary key)')
+    await bench.ask(f"""insert into "{name}" values ('infinity'), ('-infinity'), ('2026-01-01'), ('0044-03-15 BC')""")
+    async with SOURCE.open(settings(bench, name), AROUND) as found:
+        assert isinstance(found, PostgresSource)
+        small = PostgresSource(found.connections, found.name, found.key, found.reads, page_rows=1)
+        _, read = await batches(small, Progress())
+
+    assert sum(batch.rows.num_rows for batch in read) == 2
+    assert sum(len(batch.refused) for batch in read) == 2
+
+
+async def test_an_answer_that_is_too_long_is_asked_for_in_parts(bench: PostgresBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server cannot send a page in one go, fewer rows are asked for; one row that is too long is an error."""
+    name = f"huge {uuid4().hex}"
+    await bench.ask(f'create table "{name}" (id int primary key, note text)')
+    await bench.ask(f"""insert into "{name}" select g, 'x' from generate_series(1, 20) g""")
+    raising = "raise 'too long' using errcode = 'program_limit_exceeded'"  # as a real one does, which takes a gigabyte of memory
+    await bench.ask(f'create function "{name}"() returns int language plpgsql as $$ begin {raising}; end $$')
+    real, asked = reading.page_sql, list[int]()
+
+    def page_sql(reads: Sequence[Read], table: str, condition: str, order: str, rows: int) -> str:
+        asked.append(rows)
+        if rows > limit:
+            return f'select "{name}"()'
+        return real(reads, table, condition, order, rows)
+
+    monkeypatch.setattr(reading, "page_sql", page_sql)
+    async with SOURCE.open(settings(bench, name), AROUND) as source:
+        limit = 100
+        _, read = await batches(source, Progress())
+        limit = 0
+        with pytest.raises(RowTooLong, match="too long"):
+            await batches(source, Progress())
+
+    assert len(rows(read)) == 20
+    assert asked[:4] == [4_000, 500, 62, 4_000]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +36,15 @@ Dial = Callable[[], Awaitable[str]]
 def application_name(holder: Holder, pool: int | str) -> str:
     """The name under which the connections of a holder's n-th pool are found, to be cut off; at most 63 bytes."""
     return f"penstock {holder.boot[:13]} {holder.pid} {holder.started} {pool}"
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what asyncpg raises for an address that it cannot read into an error without the password."""
+    try:
+        yield
+    except ValueError as error:  # a bare one quotes what may be part of the password
+        raise UnusableAddress(str(error) if isinstance(error, asyncpg.InterfaceError) else "its port is not a number") from None
 
 
 @dataclass(slots=True)
@@ -120,11 +129,10 @@ class Connections:
             command_timeout=COMMAND_TIMEOUT_S,
         )
         try:
-            async with pool.acquire() as connection:
-                if not self.reading:
-                    await migrate(connection)
-        except ValueError as error:  # what asyncpg raises for an address; a bare one quotes what may be part of the password
-            raise UnusableAddress(str(error) if isinstance(error, asyncpg.InterfaceError) else "its port is not a number") from None
+            with readable():
+                async with pool.acquire() as connection:
+                    if not self.reading:
+                        await migrate(connection)
         except BaseException:
             pool.terminate()
             raise

@@ -15,7 +15,7 @@ from penstock.ports.ends import Intake, Surroundings
 from penstock.ports.sink import Destination
 from penstock.ports.source import Source
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
-from penstock.stores.postgres.connections import CONNECT_TIMEOUT_S
+from penstock.stores.postgres.connections import CONNECT_TIMEOUT_S, readable
 from penstock.stores.postgres.destination import PostgresDestination
 from penstock.stores.postgres.errors import DatabaseUnreachable, translated
 from penstock.stores.postgres.names import TableName
@@ -53,7 +53,7 @@ async def look(settings: PostgresSinkSettings, surroundings: Surroundings, intak
     if settings.url is None:
         return f"table {settings.table} of the embedded PostgreSQL, which a run starts"
     into = table(settings, intake)
-    with translated():
+    with translated(), readable():
         connection = await asyncpg.connect(settings.url, timeout=CONNECT_TIMEOUT_S, server_settings={"default_transaction_read_only": "on"})
         try:
             found = await into.examine(connection, f"run/{surroundings.pipeline}", schema)

@@ -19,20 +19,22 @@ class DatabaseUnreachable(Transient):
 class DatabaseRefuses(Misconfigured):
     """The database does not let us in."""
 
-    default_hint = "Check user, password and database name of DATABASE_URL."
+    default_hint = "Check user, password and database name of the address."
 
 
 class UnusableAddress(Misconfigured):
     """The address of the database cannot be read."""
 
-    default_hint = "DATABASE_URL looks like postgresql://user:password@host:5432/database; special characters of the password as %XX."
+    default_hint = "It looks like postgresql://user:password@host:5432/database; special characters of the password as %XX."
 
 
 class NoPermission(Fatal):
     """The database role may not do this."""
 
     exit_code = EXIT_USAGE
-    default_hint = "The role of DATABASE_URL needs CREATE on the database (for the schema penstock) and on the table's schema."
+    default_hint = (
+        "To write, the role needs CREATE on the database (for the schema penstock) and on the table's schema; to read, SELECT on the table."
+    )
 
 
 class DatabaseFull(TryLater):

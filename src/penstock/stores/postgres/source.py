@@ -10,6 +10,7 @@ import asyncpg
 import pyarrow as pa
 
 from penstock.model.coverage import Position, Span, missing
+from penstock.model.errors import Fatal
 from penstock.ports.flow import Batch
 from penstock.ports.source import Partition, Plan, Progress, Scope
 from penstock.stores import keyset
@@ -35,6 +36,12 @@ SAMPLED = "select relkind::text in ('r', 'm') from pg_class where oid = to_regcl
 PRIMARY = """
     select attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey)
     where indrelid = to_regclass($1) and indisprimary"""
+
+
+class RowTooLong(Fatal):
+    """The server cannot send a row: an answer has at most a gigabyte."""
+
+    default_hint = "Read a view that leaves the long values out, or cuts them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +152,9 @@ class PostgresSource:
         async with self.connections.take() as connection:
             try:
                 found = await connection.fetchrow(sql, timeout=SCAN_TIMEOUT_S)
-            except asyncpg.ProgramLimitExceededError:
+            except asyncpg.ProgramLimitExceededError as error:
                 if rows == 1:
-                    raise
+                    raise RowTooLong(f"{self.name}: {error}") from error
                 return None
         assert found is not None
         return Answer.of(found.values())
