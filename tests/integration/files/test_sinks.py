@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -29,7 +31,7 @@ from penstock.ports.source import Partition, Progress, Source
 from penstock.stores import csv, jsonl, parquet
 from penstock.stores.columns import json_field
 from penstock.stores.csv.settings import CsvSink, CsvSource
-from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NeedsFile, NoSuchFolder
+from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NeedsFile, NoSuchFile, NoSuchFolder, NotReadable
 from penstock.stores.jsonl.settings import JsonlSink, JsonlSource
 from penstock.stores.memory import MemoryCheckpoints, MemorySource
 from penstock.stores.parquet.settings import ParquetSink, ParquetSource
@@ -322,3 +324,42 @@ def test_an_unfinished_record_is_said(place: Place, module: ModuleType, more: by
 
     assert f"x ({len(more)} bytes)" in module.SOURCE.pending(settings, place.around)
     assert module.SOURCE.pending(replace(settings, complete=True), place.around) == ""
+
+
+async def test_a_file_that_got_its_name_and_no_more_is_committed(place: Place) -> None:
+    """Where the transaction that named a file was lost, its footer tells the next run everything, dead letters included."""
+    await place.run("parquet", records.source(30, refused=[3, 4]))
+    checkpoints = place.around.checkpoints
+    assert isinstance(checkpoints, SqliteCheckpoints)
+    pipeline = Pipeline("run/sinks", "s")
+    before = await checkpoints.peek(pipeline)
+
+    def lose(connection: sqlite3.Connection) -> None:
+        for table in ("coverage", "dead_letters"):
+            connection.execute(f"delete from penstock_{table}")
+        connection.execute("delete from penstock_written_files where path like '%.parquet'")
+
+    await checkpoints.database.transact(lose)
+    (file,) = (place.folder / "out").glob("*.parquet")
+    shutil.copy(file, file.with_name("copy.parquet"))
+    pq.write_table(pa.table({"id": [1]}), file.with_name("foreign.parquet"))
+    await place.run("parquet", records.source(30, refused=[3, 4]))
+
+    assert await checkpoints.peek(pipeline) == before
+    letters = await checkpoints.database.transact(lambda connection: connection.execute("select raw from penstock_dead_letters").fetchall())
+    assert [row["raw"] for row in letters] == [b"row 3", b"row 4"]
+    assert len(list((place.folder / "out").glob("part-*.parquet"))) == 1
+    await checkpoints.database.close()
+
+
+@pytest.mark.parametrize("content", [b"no Parquet at all", b""])
+async def test_what_is_no_parquet_is_told(place: Place, content: bytes) -> None:
+    """A file that is damaged, or something else, stops the run with its name."""
+    (place.folder / "x.parquet").write_bytes(content)
+
+    with pytest.raises(NotReadable, match=r"x\.parquet"):
+        async with parquet.SOURCE.open(ParquetSource("*.parquet"), place.around):
+            pass
+    with pytest.raises(NoSuchFile):
+        async with parquet.SOURCE.open(ParquetSource("none/*.parquet"), place.around):
+            pass
