@@ -53,5 +53,8 @@ class Address:
     @property
     def events(self) -> URL:
         """The list endpoint."""
-        root = self.base_url.rstrip("/")
-        return URL(root.removesuffix(PATH) + PATH + "/events")
+        return self.at(f"{PATH}/events")
+
+    def at(self, path: str) -> URL:
+        """Any endpoint of the host, or of the folder on it, that the API is in."""
+        return URL(self.base_url.rstrip("/").removesuffix(PATH) + path)

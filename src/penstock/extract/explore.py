@@ -129,7 +129,7 @@ class Explorer:
             self._note("the key is taken in the header only")
             return
         left, limit = answer.facts.remaining, answer.facts.limit
-        stated = next(one.limit for one in self._endpoints if one.path == EVENTS)
+        stated = next(one.limit for one in self._endpoints if one.path.endswith(EVENTS))
         if left is None or remaining is None:
             self._note("the key is taken in the query, too; no limit is stated for it")
         elif limit != stated or left >= remaining:
@@ -221,14 +221,14 @@ class Explorer:
 
     async def _told(self, request: Request, client: Client, shown: str = "") -> Answer | None:
         """Ask an endpoint, and keep what it states."""
-        lane = self._key_lane if request.url.path.startswith(EVENTS) and not request.headers else self._other_lane
+        lane = self._key_lane if EVENTS in request.url.path and not request.headers else self._other_lane
         answer = await self.inquiry.ask(request, client, lane)
         if answer is not None:
             self._endpoints.append(facts_of(shown or request.url.path, answer))
         return answer
 
     def _get(self, path: str, **query: object) -> Request:
-        return Request(self.address.origin.with_path(path), {name: str(value) for name, value in query.items()})
+        return Request(self.address.at(path), {name: str(value) for name, value in query.items()})
 
     def _note(self, remark: str) -> None:
         self.inquiry.notes.append(remark)

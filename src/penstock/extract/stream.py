@@ -155,7 +155,7 @@ class StreamAccess:
         """The request for a token, as the dashboard sends it in a browser."""
         origin = str(self.address.origin)
         headers = {"User-Agent": BROWSER, "Origin": origin, "Referer": f"{origin}/", "Cookie": f"dashboard_api_key={self.address.key}"}
-        return Request(self.address.origin.with_path(ACCESS_PATH), headers=headers, method="POST")
+        return Request(self.address.at(ACCESS_PATH), headers=headers, method="POST")
 
     def granted(self, answer: Answer, asked_at: float) -> Token:
         """The token of an answer.

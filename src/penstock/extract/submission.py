@@ -124,7 +124,7 @@ class Submitter:
         reason = ""
         for _ in range(TRIES):
             upload = Upload(lambda: self._lines(connection), ids * (ID_BYTES + 1) - 1, "text/plain")
-            url = self.address.origin.with_path(PATH)
+            url = self.address.at(PATH)
             try:
                 answer = await self.client.once(self.lane, Request(url, {"github_repo": self.repository}, method="POST", upload=upload))
             except Failed as error:

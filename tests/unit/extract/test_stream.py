@@ -223,3 +223,11 @@ async def test_secrets_are_nowhere(refused: int | None, clock: Clock, caplog: py
 
     assert len(secrets) == (2 if refused is None else 1)
     assert not [text for text in said for secret in secrets if secret in text]
+
+
+def test_an_api_in_a_folder() -> None:
+    """Where the API lies in a folder of its host, its other endpoints are looked for there, too."""
+    address = Address("https://host.example/gate/api/v1", "key")
+
+    assert str(address.at(ACCESS_PATH)) == "https://host.example/gate/internal/dashboard/stream-access"
+    assert str(address.events) == "https://host.example/gate/api/v1/events"
