@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -29,6 +30,7 @@ class Office:
     bench: Bench = field(default_factory=lambda: Bench(StepwiseSource(records.source(10, batch_rows=1))))
     concluded: list[tuple[str, Progress]] = field(default_factory=list)
     conclusion: Outcome | Exception = PROVEN
+    anew: Callable[[Progress], bool] = lambda _: False
 
     @property
     def history(self) -> dict[int, Outcome | None]:
@@ -39,7 +41,8 @@ class Office:
         """Run the task."""
         bench = self.bench
         settings = replace(bench.settings, workers=1, lease=LeaseSettings(beat_s=1e9))
-        return await Task(PIPELINE, bench.source, bench.destination, settings, bench.telemetry, self._conclude, bench.stop).perform()
+        task = Task(PIPELINE, bench.source, bench.destination, settings, bench.telemetry, self._conclude, bench.stop, self.anew)
+        return await task.perform()
 
     async def _conclude(self, done: Progress) -> Outcome:
         self.concluded.append((self.bench.telemetry.variant, done))
@@ -58,6 +61,32 @@ def test_what_was_carried_is_concluded() -> None:
     assert [(variant, records.covered(done)) for variant, done in office.concluded] == [("proving", [(0, 10)])]
     assert office.history == {1: PROVEN}
     assert (office.bench.telemetry.variant, office.bench.telemetry.message) == (PROVEN.state, PROVEN.message)
+
+
+def test_a_run_that_begins_anew_publishes_what_is_complete_before_it_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were carried to their end and never shown are not lost to a run that begins from nothing; half of them are no table."""
+    office, calls = Office(anew=lambda done: done.scope is not None), list[str]()
+
+    async def publish(_: object, run: Run) -> None:
+        calls.append(f"publish in run {run.fence}")
+
+    async def forget(destination: _Checkpointed, run: Run) -> None:
+        calls.append(f"forget in run {run.fence}")
+        await destination.checkpoints.forget(run)
+
+    monkeypatch.setattr(_Checkpointed, "publish", publish)
+    monkeypatch.setattr(_Checkpointed, "forget", forget)
+    simulated(office.perform)
+    simulated(office.perform)
+    record = office.bench.checkpoints.records[PIPELINE.name]
+    record.coverage = {}
+    simulated(office.perform)
+
+    assert calls == [
+        "publish in run 1",
+        *("publish in run 2", "forget in run 2", "publish in run 2"),
+        *("forget in run 3", "publish in run 3"),
+    ]
 
 
 def test_rows_are_published_before_they_are_proven(monkeypatch: pytest.MonkeyPatch) -> None:
