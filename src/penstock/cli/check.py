@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     definition = read(arguments.file)
     answer(f"{arguments.file}: nothing is wrong with the file.\n")
     if not arguments.offline:
-        answer("".join(f"{redacted(line)}\n" for line in _lines(asyncio.run(look(definition)))))
+        sink = asyncio.run(look(definition, lambda seen: answer("".join(f"{redacted(line)}\n" for line in _lines(seen)))))
+        answer(f"The sink answers: {redacted(sink)}\n")
     return 0
 
 
@@ -40,7 +41,6 @@ def _lines(seen: Seen) -> Iterator[str]:
     if not seen.stored.equals(seen.columns):
         yield "After the stages:"
         yield from _columns(seen.stored)
-    yield f"The sink answers: {seen.sink}"
 
 
 def _columns(schema: pa.Schema) -> Iterator[str]:

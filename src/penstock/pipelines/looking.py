@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,12 +17,11 @@ from penstock.ports.source import Plan, Progress
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was found: the columns that the source has and the sink is to take, and what the sink says about them."""
+    """What a source showed: which records it has, their columns, and those that the sink is to take."""
 
     source: str
     columns: pa.Schema
     stored: pa.Schema
-    sink: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Outlook:
         return sum((interval.counts for interval in self.done.coverage), Counts())
 
 
-async def look(definition: Definition) -> Seen:
-    """Dial both ends.
+async def look(definition: Definition, tell: Callable[[Seen], None]) -> str:
+    """Dial both ends, and tell what the source showed before the sink is asked; what the sink says about it.
 
     Raises:
         Misconfigured: an end or a stage does not fit.
@@ -47,8 +47,8 @@ async def look(definition: Definition) -> Seen:
     """
     around, sink = surroundings(definition, Counters.zero()), definition.sink
     async with staged(definition, around) as source:
-        said = await sink.kind.look(sink.settings, around, definition.intake, source.schema)
-        return Seen(identity(definition, around).source, source.source.schema, source.schema, said)
+        tell(Seen(identity(definition, around).source, source.source.schema, source.schema))
+        return await sink.kind.look(sink.settings, around, definition.intake, source.schema)
 
 
 async def outlook(definition: Definition) -> Outlook:
