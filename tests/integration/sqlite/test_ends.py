@@ -411,3 +411,15 @@ async def test_a_table_without_a_key_is_read_by_its_rows(around: Surroundings) -
 
     assert batch.rows.to_pydict() == {"name": ["b", "a"]}
     assert SOURCE.identity(settings, around) == f"sqlite {around.folder / 'data.sqlite'} table orders"
+
+
+async def test_who_peeks_makes_nothing(around: Surroundings) -> None:
+    """Looking for positions in a file of somebody else leaves it as it is, and makes none where there is none."""
+    async with SINK.open(INTO, around, Intake()) as to:
+        before = await to.peek(PIPELINE)
+        made = (around.folder / "data.sqlite").exists()
+        change(around, "create table theirs (id int)")
+        after = await to.peek(PIPELINE)
+
+    assert (before, after, made) == (Progress(), Progress(), False)
+    assert read(around, "select name from sqlite_master") == [("theirs",)]

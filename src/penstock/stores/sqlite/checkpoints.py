@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from penstock.engine.lease import LeaseSettings, judge
@@ -15,7 +17,7 @@ from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLo
 from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
 from penstock.ports.source import Progress, Scope
 from penstock.stores import kept
-from penstock.stores.sqlite.database import Database
+from penstock.stores.sqlite.database import Database, reading
 
 T = TypeVar("T")
 
@@ -95,17 +97,8 @@ class SqliteCheckpoints:
         return await self.within(run, lambda connection: _progress(connection, run.pipeline.name))
 
     async def peek(self, pipeline: Pipeline) -> Progress:
-        """What is committed, or nothing; a file that is not there is not made."""
-        if not self.database.path.exists():
-            return Progress()
-
-        def peek(connection: sqlite3.Connection) -> Progress:
-            if (found := _look(connection, pipeline.name)) is None:
-                return Progress()
-            _require_source(found, pipeline)
-            return _progress(connection, pipeline.name)
-
-        return await self.database.transact(peek)
+        """What is committed, or nothing; neither a file nor a table is made."""
+        return await asyncio.to_thread(_peek, self.database.path, pipeline)
 
     async def freeze(self, run: Run, scope: Scope) -> None:
         """Keep the scope, or a wider one."""
@@ -193,6 +186,17 @@ def _look(connection: sqlite3.Connection, name: str) -> sqlite3.Row | None:
 def _require_source(found: sqlite3.Row, pipeline: Pipeline) -> None:
     if found["source"] != pipeline.source:
         raise AnotherSource(f"{pipeline.name} holds rows of {found['source']}, not of {pipeline.source}", hint=ANOTHER_SOURCE_HINT)
+
+
+def _peek(path: Path, pipeline: Pipeline) -> Progress:
+    if not path.exists():
+        return Progress()
+    with reading(path) as connection:
+        ours = connection.execute("select 1 from sqlite_master where name = 'penstock_pipelines'").fetchone()
+        if ours is None or (found := _look(connection, pipeline.name)) is None:
+            return Progress()
+        _require_source(found, pipeline)
+        return _progress(connection, pipeline.name)
 
 
 def _holder(row: sqlite3.Row | None) -> Holder | None:

@@ -15,11 +15,11 @@ from penstock.ports.ends import Intake, Surroundings
 from penstock.ports.sink import Destination
 from penstock.ports.source import Source
 from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
-from penstock.stores.sqlite.database import Database
+from penstock.stores.sqlite.database import Database, reading
 from penstock.stores.sqlite.destination import SqliteDestination
 from penstock.stores.sqlite.names import quoted, table_name
 from penstock.stores.sqlite.settings import SqliteSinkSettings, SqliteSourceSettings
-from penstock.stores.sqlite.source import SqliteSource, reading
+from penstock.stores.sqlite.source import SqliteSource
 from penstock.stores.sqlite.table import Table
 
 

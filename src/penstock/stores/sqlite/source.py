@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,7 @@ from penstock.stores import keyset
 from penstock.stores.keyset import FIRST, KEYED, LAST, NO_KEY_YET, turned
 from penstock.stores.sqlite.cells import column
 from penstock.stores.sqlite.column_types import arrow_field
-from penstock.stores.sqlite.database import BUSY_TIMEOUT_S
-from penstock.stores.sqlite.errors import translated
+from penstock.stores.sqlite.database import reading
 from penstock.stores.sqlite.names import quoted
 from penstock.stores.tables import NoSuchKey, NoSuchTable, RowsWithoutKey
 
@@ -170,15 +167,6 @@ class SqliteSource:
     def _key(self, position: Position) -> object:
         order = position.order[1:]
         return int.from_bytes(turned(order), "big", signed=True) if self.numbers else order.decode(errors="surrogateescape")
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that may write nothing, for one page: what it reads is of one moment. Text that is no UTF-8 keeps its bytes."""
-    with translated(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-        connection.row_factory = sqlite3.Row
-        connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-        yield connection
 
 
 def _hex(value: object) -> str:
