@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.stores.columns import UnknownType, conform, infer, infer_texts, is_json, json_field, named, parse, record_batch, said, widened
-from penstock.stores.columns.texts import in_parts
+from penstock.stores.columns.texts import UNREADABLE, in_parts
 from penstock.stores.columns.types import TYPES
 
 NAMES = [*TYPES, "decimal(12, 2)", "json"]
@@ -242,3 +242,42 @@ def test_json_columns_are_marked() -> None:
     """A store can tell JSON text from other text."""
     assert is_json(json_field("c"))
     assert not is_json(named("c", "string"))
+
+
+@pytest.mark.parametrize(
+    ("type_name", "value"),
+    [
+        ("int64", 1.5),
+        ("int64", Decimal("1.5")),
+        ("int64", float("nan")),
+        ("int64", Decimal("inf")),
+        ("float64", 2**53 + 1),
+        ("float64", True),
+        ("date", datetime(2026, 1, 1, 5, tzinfo=UTC)),
+        ("date", 5),
+        ("timestamp", datetime(2026, 1, 1)),  # noqa: DTZ001 - without a zone on purpose
+        ("timestamp", 5),
+        ("datetime", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("time", time(5, tzinfo=UTC)),
+        ("time", 5),
+    ],
+)
+def test_no_value_is_changed_to_fit_its_column(type_name: str, value: object) -> None:
+    """What a column would hold otherwise than it was given is not of its type."""
+    with pytest.raises(UNREADABLE):
+        record_batch([{"a": value}], pa.schema([named("a", type_name)]))
+
+
+def test_milliseconds_hold_no_microseconds() -> None:
+    """A column of milliseconds takes a moment that it can tell from its neighbours, and no other."""
+    schema = pa.schema([pa.field("a", pa.timestamp("ms", "UTC"))])
+
+    assert record_batch([{"a": datetime(2026, 1, 1, microsecond=5_000, tzinfo=UTC)}, {}], schema).num_rows == 2
+    with pytest.raises(UNREADABLE):
+        record_batch([{"a": datetime(2026, 1, 1, microsecond=5_001, tzinfo=UTC)}], schema)
+
+
+@pytest.mark.parametrize(("type_name", "value"), [("int64", 2.0), ("float64", 2**53), ("date", date(2026, 1, 1)), ("time", time(5))])
+def test_values_that_fit_as_they_are(type_name: str, value: object) -> None:
+    """Whole numbers are whole in either notation, and a calendar's day is a day."""
+    assert record_batch([{"a": value}], pa.schema([named("a", type_name)])).column("a").to_pylist() == [value]

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.stores.columns.types import TYPES, is_json, json_field, named
+from penstock.stores.columns.types import TYPES, is_json, json_field, named, said
 
 JSON_FITS: dict[str, type] = {"bool": bool, "int64": int, "float64": float, "string": str}
 """Types whose values JSON has itself, and Python's for them."""
@@ -87,17 +87,30 @@ def record_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Rec
 def _column(values: list[Any], field: pa.Field) -> pa.Array:
     if is_json(field):
         return pa.array([None if value is None else msgspec.json.encode(value).decode() for value in values], pa.string())
-    if field.type == pa.float64():
-        _require_exact(values)
+    for value in values:
+        if value is not None and not _held(value, field.type):
+            raise pa.ArrowInvalid(f"{value} is no {said(field)}")
     if field.type == pa.uuid():
         return pa.array([None if value is None else UUID(str(value)).bytes for value in values], pa.uuid())
     return pa.array(values, field.type)
 
 
-def _require_exact(values: Iterable[Any]) -> None:
-    for value in values:
-        if isinstance(value, bool) or (isinstance(value, int) and abs(value) > EXACT_INTEGERS):
-            raise pa.ArrowInvalid(f"{value} is no float64")
+def _held(value: Any, kind: pa.DataType) -> bool:  # noqa: ANN401 - any value of a row
+    """Whether a column of this type holds a value as it is, where Arrow would cut it off or take it for something else without a word."""
+    if kind == pa.int64():
+        return not isinstance(value, float | Decimal) or value == value // 1
+    if kind == pa.float64():
+        return not isinstance(value, int) or not (isinstance(value, bool) or abs(value) > EXACT_INTEGERS)
+    if kind == pa.date32():
+        return isinstance(value, date) and not isinstance(value, datetime)
+    if pa.types.is_timestamp(kind):
+        return isinstance(value, datetime) and (value.tzinfo is None) == (kind.tz is None) and not _finer(value, kind)
+    return kind != pa.time64("us") or (isinstance(value, time) and value.tzinfo is None)
+
+
+def _finer(value: datetime, kind: pa.DataType) -> bool:
+    """Whether a moment lies between two that a column of milliseconds can tell apart."""
+    return kind.unit == "ms" and value.microsecond % 1_000 != 0
 
 
 def _kind(value: Any) -> str:  # noqa: ANN401 - any value of a row
