@@ -21,6 +21,7 @@ from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 LONG = os.environ.get("PENSTOCK_TEST_SCALE") == "long"
 
 SEED = int(os.environ.get("PENSTOCK_TEST_SEED") or random.SystemRandom().randrange(2**31))
+os.environ["PENSTOCK_TEST_SEED"] = str(SEED)  # processes that share the tests out among them draw the same
 
 hypothesis.settings.register_profile("short", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None)

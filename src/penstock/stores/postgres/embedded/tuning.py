@@ -13,6 +13,8 @@ CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 LONELY = {"wal_level": "minimal", "max_wal_senders": "0", "max_logical_replication_workers": "0"}
 ORDINARY = {"max_connections": "50", "jit": "off", "timezone": "UTC", "checkpoint_timeout": "15min"}
+# Our own tables are in a schema of the account's name, where PostgreSQL would otherwise put everybody's.
+PUBLIC = {"search_path": "public"}
 PRIVATE = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "ssl": "off", "password_encryption": "scram-sha-256"}
 # Statements, parameters and the rows behind an error stay out of the log: it is quoted in errors and may be sent to us.
 TERSE = {
@@ -49,7 +51,7 @@ def server_settings(memory: int, free_disk: int) -> dict[str, str]:
         "max_wal_size": max_wal,
         "min_wal_size": _between(128 * MEBIBYTE, max_wal // 4, GIBIBYTE),
     }
-    return DURABLE | LONELY | ORDINARY | PRIVATE | TERSE | {name: f"{size >> 20}MB" for name, size in sizes.items()}
+    return DURABLE | LONELY | ORDINARY | PUBLIC | PRIVATE | TERSE | {name: f"{size >> 20}MB" for name, size in sizes.items()}
 
 
 def _between(low: int, wanted: int, high: int) -> int:
