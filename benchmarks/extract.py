@@ -76,8 +76,8 @@ class Bench:
 
     def extract(self, name: str, command: list[str]) -> None:
         """Run penstock, or a variant of it, and believe nothing but its proof."""
-        self._clear()
-        with self._measured(name) as children:
+        self.clear()
+        with self.measured(name) as children:
             run = subprocess.Popen(command, env=os.environ | self.api | {"DATABASE_URL": self.server.url}, stdout=subprocess.PIPE)
             children.append(run)
             assert run.stdout is not None
@@ -88,9 +88,9 @@ class Bench:
 
     def copy(self, name: str, parts: int) -> None:
         """Run so many psql at once."""
-        self._clear()
+        self.clear()
         self.sql(TABLE)
-        with self._measured(name) as children:
+        with self.measured(name) as children:
             files = [self.home / f"rows-{parts}-{number}.txt" for number in range(parts)]
             children += [self._psql(f"\\copy ingested_events from '{file}'") for file in files]
         assert self.sql("select count(*) from ingested_events") == self.events
@@ -104,9 +104,10 @@ class Bench:
                 window = f"order by occurred_at desc, id desc limit {size} offset {sum(sizes[:number])}"
                 assert self._psql(f"\\copy (select {COLUMNS} from ingested_events {window}) to '{file}'").wait() == 0
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
         """An empty server: no table, no positions, nothing left to be flushed."""
-        self.sql("drop schema if exists penstock cascade")
+        for schema in ("penstock", "bench", "bench_staging"):
+            self.sql(f"drop schema if exists {schema} cascade")
         self.sql("drop table if exists ingested_events")
         self.sql("checkpoint")
 
@@ -115,7 +116,7 @@ class Bench:
         return subprocess.Popen([program, "-qXc", command], env=shell_environment(self.server.address), stdout=subprocess.DEVNULL)
 
     @contextmanager
-    def _measured(self, name: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    def measured(self, name: str) -> Iterator[list[subprocess.Popen[bytes]]]:
         """Time from here to the end of the children that are put on the list."""
         children: list[subprocess.Popen[bytes]] = []
         before, began = self._server_s(), time.perf_counter()
@@ -148,29 +149,39 @@ def _stat(pid: str) -> list[str]:
         return []
 
 
-def main() -> None:
-    """Run the rounds and print what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=3_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    arguments = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=arguments.folder))
+@contextmanager
+def prepared(events: int, folder: Path) -> Iterator[Bench]:
+    """The API, with its pages compressed, and an empty server, in a new folder within `folder`."""
+    home = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=folder))
     home.chmod(0o755)
-    same_for_all = ["--warm", "--stream-refused=404", f"--events={arguments.events}"]
-    simulate = [sys.executable, "-m", "penstock", "simulate", "datasync", "--die-with-parent", *same_for_all]
-    api = subprocess.Popen(simulate, stdout=subprocess.PIPE)
+    options = ["--die-with-parent", "--warm", "--stream-refused=404", f"--events={events}"]
+    api = subprocess.Popen([sys.executable, "-m", "penstock", "simulate", "datasync", *options], stdout=subprocess.PIPE)
     try:
         assert api.stdout is not None
         facts = json.loads(api.stdout.readline())
         with EmbeddedServer(EmbeddedSettings(home)) as server:
-            bench = Bench(server, home, {"API_BASE_URL": facts["url"], "TARGET_API_KEY": facts["api_key"]}, arguments.events)
-            _rounds(bench, arguments.rounds)
-            _print(bench)
+            yield Bench(server, home, {"API_BASE_URL": facts["url"], "TARGET_API_KEY": facts["api_key"]}, events)
     finally:
         api.terminate()
         api.wait()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
+    """What such a benchmark takes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=3_000_000)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    return parser
+
+
+def main() -> None:
+    """Run the rounds and print what came of them."""
+    given = arguments(__doc__ or "", rounds=5).parse_args()
+    with prepared(given.events, given.folder) as bench:
+        _rounds(bench, given.rounds)
+        _print(bench)
 
 
 def _rounds(bench: Bench, rounds: int) -> None:
@@ -186,21 +197,30 @@ def _rounds(bench: Bench, rounds: int) -> None:
 
 def _print(bench: Bench) -> None:
     size = (bench.home / "rows-1-0.txt").stat().st_size / bench.events
-    print(f"{bench.events:,} events, {size:.0f} bytes a row as text; " + ", ".join(f"{name} {bench.sql(f'show {name}')}" for name in SHOWN))
-    print(
-        "penstock and unnest commit without waiting for the disk (PG_SYNC_COMMIT=off) and wait once, before the proof; psql waits once.\n"
-    )
+    print(f"{size:.0f} bytes a row as text; psql waits for the disk once, at the end")
+    print_rates(bench)
+    print("\nratios, paired within a round:")
+    for ours in ("penstock", "penstock, fetch to commit"):
+        for theirs in ("copy x1", "copy x4", "unnest"):
+            other = f"{theirs}, fetch to commit" if ours != "penstock" and theirs == "unnest" else theirs
+            print_ratio(bench, ours, other)
+
+
+def print_rates(bench: Bench) -> None:
+    """Each variant's rows a second, processor time an event, and memory."""
+    print(f"{bench.events:,} events; " + ", ".join(f"{name} {bench.sql(f'show {name}')}" for name in SHOWN))
+    print("penstock commits without waiting for the disk (PG_SYNC_COMMIT=off) and waits once, before the proof.\n")
     print(f"{'':<30}{'rows/s':>30}{'client µs':>12}{'server µs':>12}{'peak MB':>10}")
     for name, rates in bench.rates.items():
         if not name.startswith("warm-up"):
             extra = [_median(kind.get(name)) for kind in (bench.client_us, bench.server_us)]
             print(f"{name:<30}{_spread(rates, ',.0f'):>30}{extra[0]:>12}{extra[1]:>12}{_median(bench.peaks_mb.get(name), '.0f'):>10}")
-    print("\nratios, paired within a round:")
-    for ours in ("penstock", "penstock, fetch to commit"):
-        for theirs in ("copy x1", "copy x4", "unnest"):
-            other = f"{theirs}, fetch to commit" if ours != "penstock" and theirs == "unnest" else theirs
-            ratios = [one / two for one, two in zip(bench.rates[ours], bench.rates[other], strict=True)]
-            print(f"  {ours} / {other}: {_spread(ratios, '.2f')}")
+
+
+def print_ratio(bench: Bench, ours: str, theirs: str) -> None:
+    """How much faster one variant is than another, paired within a round."""
+    ratios = [one / two for one, two in zip(bench.rates[ours], bench.rates[theirs], strict=True)]
+    print(f"  {ours} / {theirs}: {_spread(ratios, '.2f')}")
 
 
 def _spread(values: list[float], form: str) -> str:

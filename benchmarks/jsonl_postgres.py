@@ -32,12 +32,13 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+import dlt_environment
 from penstock.stores.postgres.embedded.server import EmbeddedServer
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 
-DLT = ["dlt[postgres,parquet]==1.31.0", "adbc-driver-postgresql", "pyarrow", "msgspec"]
+DLT = ("postgres,parquet", "adbc-driver-postgresql", "pyarrow", "msgspec")
 FORMATS = {"dlt, parquet": "parquet", "dlt, csv": "csv", "dlt, default": "insert_values"}
-TUNED = {"LOAD__WORKERS": "4", "DATA_WRITER__FILE_MAX_ITEMS": "250000", "RUNTIME__DLTHUB_TELEMETRY": "false"}
+TUNED = {"LOAD__WORKERS": "4", "DATA_WRITER__FILE_MAX_ITEMS": "250000"}
 PIPELINE = """
     [source]
     type = "jsonl"
@@ -51,7 +52,7 @@ PIPELINE = """
 
 @dataclass
 class Bench:
-    """A server, a file, the environment of dlt, and rows/s by variant."""
+    """A server, a file, the interpreter of dlt, and rows/s by variant."""
 
     url: str
     folder: Path
@@ -94,9 +95,8 @@ class Bench:
         """One of dlt's."""
         home = self._fresh()
         script = str(Path(__file__).with_name("dlt_jsonl.py"))
-        environment = os.environ | TUNED | {"DLT_DATA_DIR": str(home / "data")}
-        environment.pop("PYTHONPATH", None)
-        command = [str(self.dlt / "bin/python"), script, self.url, FORMATS[name], str(self.file), str(home / "state")]
+        environment = dlt_environment.environ(home / "data", **TUNED)
+        command = [str(self.dlt), script, self.url, FORMATS[name], str(self.file), str(home / "state")]
         self._timed(name, command, environment, "bench.orders")
 
     def _fresh(self) -> Path:
@@ -146,14 +146,6 @@ async def counted(url: str, table: str) -> int:
         await connection.close()
 
 
-def environment_of_dlt(folder: Path) -> Path:
-    """Make it, if it is not there."""
-    if not (folder / "bin/python").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(folder / "bin/pip"), "install", "--quiet", *DLT], check=True)
-    return folder
-
-
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -167,7 +159,7 @@ def main() -> None:
     folder.chmod(0o755)
     try:
         with EmbeddedServer(EmbeddedSettings(folder / "server")) as server:
-            bench = Bench(server.url, folder, environment_of_dlt(options.dlt), options.rows)
+            bench = Bench(server.url, folder, dlt_environment.made(options.dlt, *DLT), options.rows)
             bench.write()
             for _ in range(options.rounds):
                 bench.penstock()

@@ -29,10 +29,11 @@ from pathlib import Path
 import asyncpg
 import pyarrow.parquet as pq
 
+import dlt_environment
 from penstock.stores.postgres.embedded.server import EmbeddedServer
 from penstock.stores.postgres.embedded.settings import EmbeddedSettings
 
-DLT = ["dlt[sql_database,parquet]==1.31.0", "psycopg2-binary", "connectorx", "pyarrow", "sqlalchemy"]
+DLT = ("sql_database,parquet", "psycopg2-binary", "connectorx", "pyarrow", "sqlalchemy")
 BACKENDS = {"dlt, default": "sqlalchemy", "dlt, pyarrow": "pyarrow", "dlt, connectorx": "connectorx"}
 TABLE = """
     create table orders as
@@ -55,7 +56,7 @@ PIPELINE = """
 
 @dataclass
 class Bench:
-    """A server with a table, a folder for files, the environment of dlt, and rows/s by variant."""
+    """A server with a table, a folder for files, the interpreter of dlt, and rows/s by variant."""
 
     url: str
     folder: Path
@@ -74,9 +75,8 @@ class Bench:
         """One of dlt's."""
         home = self._fresh("dlt")
         script = str(Path(__file__).with_name("dlt_postgres_parquet.py"))
-        environment = os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(home / "state")}
-        environment.pop("PYTHONPATH", None)
-        self._timed(name, [str(self.dlt / "bin/python"), script, self.url, BACKENDS[name], str(home / "out")], home, environment)
+        environment = dlt_environment.environ(home / "state")
+        self._timed(name, [str(self.dlt), script, self.url, BACKENDS[name], str(home / "out")], home, environment)
 
     def _fresh(self, name: str) -> Path:
         home = self.folder / name
@@ -103,14 +103,6 @@ class Bench:
             print(f"penstock / {name}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-def environment_of_dlt(folder: Path) -> Path:
-    """Make it, if it is not there."""
-    if not (folder / "bin/python").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(folder / "bin/pip"), "install", "--quiet", *DLT], check=True)
-    return folder
-
-
 async def filled(url: str, rows: int) -> None:
     """The table, with its key, looked over by vacuum."""
     connection = await asyncpg.connect(url)
@@ -134,7 +126,7 @@ def main() -> None:
     try:
         with EmbeddedServer(EmbeddedSettings(folder / "server")) as server:
             asyncio.run(filled(server.url, options.rows))
-            bench = Bench(server.url, folder, environment_of_dlt(options.dlt), options.rows)
+            bench = Bench(server.url, folder, dlt_environment.made(options.dlt, *DLT), options.rows)
             for _ in range(options.rounds):
                 bench.penstock()
                 for name in BACKENDS:
