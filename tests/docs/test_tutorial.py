@@ -8,30 +8,45 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "tutorial" / "first-pipeline.md").read_text()
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial"
 
 
 def test_the_commands_of_the_tutorial_do_what_it_says(tmp_path: Path) -> None:
     """Each block of commands in a shell; the mistake is told with its line, and everything else goes well."""
-    blocks = [block for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) if re.match(r"penstock|echo|sed", block)]
-    shown = [line for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line.startswith(" ")]
-    said = list[str]()
+    said = _read_through("first-pipeline.md", tmp_path)
 
-    for block in blocks:
-        ended = _shell(block, tmp_path)
-        said.append(ended.stdout + ended.stderr)
-        assert ended.returncode == (2 if "mistake" in block else 0), f"{block}\n{said[-1]}"
-
-    assert len(blocks) == 8
-    assert [line for line in shown if line not in "".join(said)] == []
+    assert len(said) == 8
     assert "Nothing new" in said[4]
     assert "103 records received: 91 stored" in said[5]
     assert re.search(r"mistake.toml, line \d+: stages\[3\].filtr: `filtr` is no stage; did you mean `filter`", said[6])
     assert "orders.toml  completed with rejected rows" in said[7]
 
 
-def _shell(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def test_a_first_run_goes_as_its_page_says(tmp_path: Path, reachable_folder: Path) -> None:
+    """A run, a look at the table, a run that is killed and goes on, and one that finds nothing new."""
+    said = _read_through("first-run.md", tmp_path, reachable_folder / "tutorial")
+
+    assert len(said) == 5
+    assert "page_view" in said[1]
+    assert "Complete: nothing lost, nothing twice." in said[3]
+    assert "Nothing new: 50,000 rows were stored before" in said[4]
+
+
+def _read_through(page: str, folder: Path, home: Path | None = None) -> list[str]:
+    """Each block of commands of a page in a shell, and what it said; the lines that the page shows have to be among that."""
+    blocks = re.findall(r"```\n(.*?)```", (TUTORIAL / page).read_text(), re.DOTALL)
+    said = list[str]()
+    for block in blocks:
+        if re.match(r"penstock|echo|sed|timeout", block):
+            ended = _shell(block, folder, home or folder / "home")
+            said.append(ended.stdout + ended.stderr)
+            assert ended.returncode == (2 if "mistake" in block else 0), f"{block}\n{said[-1]}"
+    shown = [line for block in blocks for line in block.splitlines() if line.startswith(" ")]
+    assert [line for line in shown if line not in "".join(said)] == []
+    return said
+
+
+def _shell(commands: str, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
     """In a shell that knows the command `penstock`."""
     program = folder / "bin" / "penstock"
     program.parent.mkdir(exist_ok=True)
@@ -39,7 +54,7 @@ def _shell(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
     program.chmod(0o755)
     environment = os.environ | {
         "PATH": f"{program.parent}:{os.environ['PATH']}",
-        "PENSTOCK_HOME": str(folder / "home"),
+        "PENSTOCK_HOME": str(home),
         "PENSTOCK_PORT": "0",
     }
     command = ["sh", "-c", commands]
