@@ -6,19 +6,23 @@ back, and the connection failed before the last ids were handed over.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from penstock.engine.concurrency import first_cause
 from penstock.extract.address import Address
+from penstock.model.errors import PenstockError
 from penstock.stores.http.body import UnusableBody, inflated
 from penstock.stores.http.client import Answer, Client, Failed, Request, Upload
 from penstock.stores.http.lane import Lane
 from penstock.stores.postgres.census import SCAN_TIMEOUT_S
 from penstock.stores.postgres.connections import Connections
+from penstock.stores.postgres.errors import translated
 from penstock.stores.postgres.names import quoted
 from penstock.stores.postgres.submissions import Attempts
 
@@ -40,7 +44,8 @@ State = Literal["received", "refused", "unanswered", "not sent", "held back"]
 class Submission:
     """What became of it: `received`, `refused` with a status, `unanswered` (it may have been received), `not sent`, or `held back`.
 
-    `attempts_left` is what the API said, None where it did not.
+    `attempts_left` is what the API said, None where it did not; `received_before` says whether one was held back because an earlier one
+    was received.
     """
 
     state: State
@@ -48,11 +53,12 @@ class Submission:
     repository: str
     message: str
     attempts_left: int | None = None
+    received_before: bool = False
 
     @property
     def failed(self) -> bool:
-        """Whether it was tried and is not known to have been received."""
-        return self.state in {"refused", "unanswered", "not sent"}
+        """Whether the ids are not known to have been received, by this attempt or an earlier one."""
+        return self.state != "received" and not self.received_before
 
     def as_json(self) -> dict[str, object]:
         """As it is printed with --json and kept with the run."""
@@ -87,55 +93,93 @@ class Submitter:
 
     async def submit(self, pipeline: str, proof: Proof) -> Submission:
         """Send the ids, if the proof holds, nothing was rejected, and nothing was submitted before."""
-        if reason := await self._against(proof):
-            return Submission("held back", 0, self.repository, reason)
-        async with self._snapshot() as connection:
-            ids = int(await connection.fetchval(f"select count(*) from {quoted(self.table)}", timeout=SCAN_TIMEOUT_S))
-            if not ids or ids != proof.sums.stored:
-                return Submission("held back", ids, self.repository, f"the table holds {ids:,} rows, {proof.sums.stored:,} are proven")
-            number = await self.attempts.begin(pipeline, self.repository, ids)
-            found, status = await self._sent(connection, ids)
-        if found.state == "not sent":
-            await self.attempts.forget(number)
-        else:
-            await self.attempts.end(number, found.state, status, found.message)
+        if (held := await self._against(proof)) is not None:
+            return held
+        found = await self._remembered(pipeline, proof.sums.stored)
+        for _ in range(1, TRIES):
+            if found.state == "not sent":
+                found = await self._remembered(pipeline, proof.sums.stored)
         return found
 
-    async def _against(self, proof: Proof) -> str:
-        """Why nothing is submitted; empty where nothing speaks against it."""
+    async def _against(self, proof: Proof) -> Submission | None:
+        """What is held back, and why; None where nothing speaks against it."""
         if not proof.complete:
-            return "the proof does not hold"
+            return self._held_back("the proof does not hold")
         if proof.sums.refused:
-            return f"{proof.sums.refused:,} events were rejected"
+            return self._held_back(f"{proof.sums.refused:,} events were rejected")
         before = None if self.again else await self.attempts.latest()
         if before is None:
-            return ""
+            return None
         became = {"received": "were submitted", "refused": "were turned away"}.get(before.state, "may have been received")
-        return f"{before.ids:,} ids {became} on {before.begun_at:%Y-%m-%d %H:%M:%S} UTC; --submit-again makes another attempt"
+        reason = f"{before.ids:,} ids {became} on {before.begun_at:%Y-%m-%d %H:%M:%S} UTC; --submit-again makes another attempt"
+        return replace(self._held_back(reason), received_before=before.state == "received")
+
+    def _held_back(self, reason: str, ids: int = 0) -> Submission:
+        return Submission("held back", ids, self.repository, reason)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Connection]:
-        """One view of the table for the count and every try."""
+        """One view of the table for the count and the ids."""
         async with self.connections.take() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
 
-    async def _sent(self, connection: Connection, ids: int) -> tuple[Submission, int | None]:
-        """Make the attempt, and say with which status it was answered."""
-        reason = ""
-        for _ in range(TRIES):
-            upload = Upload(lambda: self._lines(connection), ids * (ID_BYTES + 1) - 1, "text/plain")
-            url = self.address.at(PATH)
+    async def _remembered(self, pipeline: str, proven: int) -> Submission:
+        """Make an attempt, and remember it unless the API cannot have received it whole."""
+        async with self._snapshot() as connection:
+            ids = int(await connection.fetchval(f"select count(*) from {quoted(self.table)}", timeout=SCAN_TIMEOUT_S))
+            if not ids or ids != proven:
+                return self._held_back(f"the table holds {ids:,} rows, {proven:,} are proven", ids)
+            number = await self.attempts.begin(pipeline, self.repository, ids)
+            lines: asyncio.Queue[bytes] = asyncio.Queue(1)
+            upload = Upload(lambda: _parts(lines), ids * (ID_BYTES + 1) - 1, "text/plain")
             try:
-                answer = await self.client.once(self.lane, Request(url, {"github_repo": self.repository}, method="POST", upload=upload))
-            except Failed as error:
-                reason = str(error)
-                if upload.handed_over:
-                    message = f"all ids were sent, and no answer came ({reason}): look at GET {PATH} before another attempt"
-                    return Submission("unanswered", ids, self.repository, message), None
+                found = await self._sent(connection, lines, upload, ids)
+            except PenstockError:
+                if not upload.handed_over and upload.status is None:
+                    await self.attempts.forget(number)
+                raise
+            if found.state == "not sent":
+                await self.attempts.forget(number)
             else:
-                return self._judged(answer, ids), answer.status
-        message = f"the API could not be reached ({reason}); run the same command again"
-        return Submission("not sent", ids, self.repository, message), None
+                await self.attempts.end(number, found.state, upload.status, found.message)
+        return found
+
+    async def _sent(self, connection: Connection, lines: asyncio.Queue[bytes], upload: Upload, ids: int) -> Submission:
+        """Read and send side by side: who sends may be given up at any moment, the connection that is read from may not."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(self._read(connection, lines))
+                found = await self._answered(upload, ids)
+                reading.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures) from None
+        return found
+
+    async def _read(self, connection: Connection, lines: asyncio.Queue[bytes]) -> None:
+        """The ids as text, one a line, without a line break at the end; at last nothing."""
+        break_before = b""
+        with translated():
+            cursor = await connection.cursor(f"select {quoted(self.key)}::text as id from {quoted(self.table)}")
+            while rows := await cursor.fetch(AT_ONCE):
+                await lines.put(break_before + "\n".join([row["id"] for row in rows]).encode())
+                break_before = b"\n"
+                self.alive()
+        await lines.put(b"")
+
+    async def _answered(self, upload: Upload, ids: int) -> Submission:
+        """What became of an attempt."""
+        request = Request(self.address.at(PATH), {"github_repo": self.repository}, method="POST", upload=upload)
+        try:
+            return self._judged(await self.client.once(self.lane, request), ids)
+        except (Failed, UnusableBody) as error:
+            reason = str(error)
+        if upload.status is not None:
+            state: State = "refused" if upload.status >= 300 else "unanswered"
+            return Submission(state, ids, self.repository, f"HTTP {upload.status}, and the answer broke off ({reason})")
+        if upload.handed_over:
+            message = f"all ids were sent, and no answer came ({reason}): look at GET {PATH} before another attempt"
+            return Submission("unanswered", ids, self.repository, message)
+        return Submission("not sent", ids, self.repository, f"the API could not be reached ({reason}); run the same command again")
 
     def _judged(self, answer: Answer, ids: int) -> Submission:
         """What the answer says."""
@@ -151,11 +195,7 @@ class Submitter:
             return Submission("refused", ids, self.repository, message, left)
         return Submission("received", ids, self.repository, reply.message, left)
 
-    async def _lines(self, connection: Connection) -> AsyncIterator[bytes]:
-        """The ids as text, one a line, without a line break at the end."""
-        cursor = await connection.cursor(f"select {quoted(self.key)}::text as id from {quoted(self.table)}")
-        break_before = b""
-        while rows := await cursor.fetch(AT_ONCE):
-            yield break_before + "\n".join([row["id"] for row in rows]).encode()
-            break_before = b"\n"
-            self.alive()
+
+async def _parts(lines: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+    while part := await lines.get():
+        yield part

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -101,6 +102,7 @@ async def test_a_status_is_final(bench: Bench, api: DataSyncSettings) -> None:
     assert "HTTP" in submission_of(extraction).message
     assert (submission_of(again).state, attempts) == ("held back", 1)
     assert "turned away" in submission_of(again).message
+    assert again.outcome.state == "failed"
 
 
 @asynccontextmanager
@@ -167,6 +169,99 @@ async def test_an_answer_that_never_comes(bench: Bench) -> None:
     assert submission_of(again).state == "held back"
     assert "may have been received" in submission_of(again).message
     assert server.api.submissions.attempts == 0
+
+
+@asynccontextmanager
+async def answering(server: Server, answer: bytes, *, posts: list[int]) -> AsyncIterator[str]:
+    """A way to the API that reads little of a submission, writes `answer`, waits a moment and hangs up."""
+    host = urlsplit(server.url)
+
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
+        writer.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.TaskGroup() as group:
+            there_reader, there_writer = await asyncio.open_connection(host.hostname, host.port)
+            back = group.create_task(_copy(there_reader, writer))
+            while (head := await reader.read(500)) and b"POST /api/v1/submissions" not in head:
+                there_writer.write(head)
+            back.cancel()
+            there_writer.close()
+        if head:
+            posts.append(len(head))
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    small = socket.create_server(("127.0.0.1", 0))
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    proxy = await asyncio.start_server(pass_on, sock=small, limit=1_000)
+    async with proxy:
+        yield f"http://127.0.0.1:{small.getsockname()[1]}"
+
+
+MANY = replace(API, events=100_000)
+"""So many that their ids do not fit into the buffers between two processes."""
+
+
+async def test_an_answer_that_breaks_off(bench: Bench) -> None:
+    """A status is final also where the rest of its answer never comes, and not all was sent by then."""
+    posts = list[int]()
+    async with running(MANY) as server:
+        settings = replace(SETTINGS, batch_size=5_000)
+        await bench.run(server, replace(settings, auto_submit=False))
+        answer = b'HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\n\r\n{"error": '
+        async with answering(server, answer, posts=posts) as url:
+            address = Address(url, server.api_key)
+            extraction = await extract(settings, address, bench.dial, bench.telemetry, asyncio.Event())
+
+    assert (extraction.outcome.state, submission_of(extraction).state, len(posts)) == ("failed", "refused", 1)
+    assert (await bench.fetch("select state, status from penstock.submissions"))[0]["status"] == 403
+
+
+async def test_connections_that_always_break(bench: Bench) -> None:
+    """Each try reads the ids anew, also where the one before was given up while they were read; the error is the API's."""
+    posts = list[int]()
+    async with running(MANY) as server:
+        settings = replace(SETTINGS, batch_size=5_000)
+        await bench.run(server, replace(settings, auto_submit=False))
+        async with answering(server, b"", posts=posts) as url:
+            address = Address(url, server.api_key)
+            extraction = await extract(settings, address, bench.dial, bench.telemetry, asyncio.Event())
+
+    assert (submission_of(extraction).state, len(posts)) == ("not sent", TRIES)
+    assert "transaction" not in submission_of(extraction).message
+    assert not await bench.fetch("select from penstock.submissions")
+
+
+async def test_a_database_that_breaks_in_the_middle(bench: Bench) -> None:
+    """Where the database goes while its ids are sent, the attempt is taken back, and made once the database is there again."""
+    broken = iter([True])
+
+    async with running(MANY) as server, AsyncExitStack() as ways:
+
+        def cut(seen: bytes, _number: int) -> bool:
+            if len(seen) > 200_000 and next(broken, False):
+                breaking.append(asyncio.create_task(bench.execute(CUT_READERS)))
+            return False
+
+        breaking = list[asyncio.Task[None]]()
+        url, _ = await ways.enter_async_context(cutting(server, cut))
+        settings = replace(SETTINGS, batch_size=5_000)
+        await bench.run(server, replace(settings, auto_submit=False))
+        extraction = await extract(settings, Address(url, server.api_key), bench.dial, bench.telemetry, asyncio.Event())
+        await asyncio.gather(*breaking)
+
+    assert len(breaking) == 1
+    assert submission_of(extraction).state == "received"
+    assert server.api.submissions.attempts == 1
+
+
+CUT_READERS = (
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'select \"id\"::text%'"
+)
 
 
 async def test_killed_in_the_middle(bench: Bench) -> None:

@@ -54,13 +54,15 @@ class UnusableAnswers(Fatal):
 class Upload:
     """A body of so many bytes, as it is made; each try makes it anew.
 
-    `handed_over` says whether the server may have received all of it: true from before its last byte is sent.
+    `handed_over` says whether the server may have received all of it: true from before its last byte is sent. `status` is what it was
+    answered with, also where the rest of the answer never came.
     """
 
     parts: Callable[[], AsyncIterator[bytes]]
     size: int
     content_type: str
     handed_over: bool = False
+    status: int | None = None
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The parts, which must be as long as they were said to be."""
@@ -206,6 +208,8 @@ class Client:
             async with self._sending(request) as response:
                 facts = parse_rate_headers(response.headers, time.time())
                 verdict = _verdict(response.status, facts)
+                if request.upload is not None:
+                    request.upload.status = response.status
                 body = await received(response)
                 answer = Answer(response.status, response.headers, body, facts, asyncio.get_running_loop().time() - began)
                 served_bytes = len(answer.body) if answer.status < 300 else 0
@@ -213,7 +217,7 @@ class Client:
             raise Untrusted(str(error), hint=f"Check the host name of {self.setting}, and the machine's clock.") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             verdict = Verdict.THROTTLED if verdict is Verdict.THROTTLED else Verdict.FAILED
-            raise Failed(str(error) or type(error).__name__) from error
+            raise Failed(_reason(error)) from error
         finally:
             lane.finish(permit, verdict, facts, served_bytes)
         return answer
@@ -255,3 +259,9 @@ def _verdict(status: int, facts: RateFacts) -> Verdict:
     if status == 429 or (status == 503 and facts.retry_after_s is not None):
         return Verdict.THROTTLED
     return Verdict.FAILED if status >= 500 else Verdict.SERVED
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address, the query of which may hold a key."""
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return " ".join(said.split()) or type(error).__name__
