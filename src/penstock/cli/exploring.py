@@ -66,7 +66,7 @@ def _stated(endpoint: EndpointFacts) -> Iterator[str]:
 
 def _cursor(facts: CursorFacts) -> Iterator[str]:
     if facts.version is None:
-        yield "none was given"
+        yield "none was seen"
         return
     yield f"base64url of JSON with {', '.join(facts.members)}; version {facts.version}; lives {facts.ttl_s} s"
     if facts.expiry_checked is not None:

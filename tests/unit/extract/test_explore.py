@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
 import pytest
+from yarl import URL
 
 from penstock.extract.address import Address
 from penstock.extract.api import KeyRejected
@@ -54,6 +56,29 @@ async def test_what_there_is(rule: TieRule, clock: Clock) -> None:
     assert found.stream.shares_events_limit is False
     assert any("limit of its own: 5 requests" in note for note in found.notes)
     assert found.requests <= ENOUGH
+    assert server.api_key not in json.dumps(found.as_json())
+
+
+async def test_the_key_is_not_quoted(clock: Clock) -> None:
+    """An answer that is no HTTP is noted without the address that it came from, the query of which holds the key."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"api_key=" in head:
+            writer.write(b"HTTP/1.1 2x0 what\r\n\r\n")
+        else:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", URL(server.url).port)
+            there_writer.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            writer.write((await there_reader.read()).replace(b"\r\nConnection: keep-alive", b""))
+            there_writer.close()
+        writer.close()
+
+    async with running(API, clock=clock) as server, await asyncio.start_server(pass_on, "127.0.0.1", 0) as proxy:
+        url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        async with exploring(Address(url, server.api_key), ENOUGH) as explorer:
+            found = await explorer.explore()
+
+    assert any("status line" in note for note in found.notes)
     assert server.api_key not in json.dumps(found.as_json())
 
 
