@@ -41,7 +41,7 @@ One object on standard output, at the end:
 | `requests`, `throttled` | requests of this run, and how many were answered by 429 |
 | `resumed` | whether an earlier run had stored something |
 | `rows_stored_by_this_run` | as it says |
-| `submission` | with `AUTO_SUBMIT`: its `state` (`received`, `refused`, `unanswered`, `not sent` or `held back`), `ids`, `repository`, `message`, `attempts_left`; else null |
+| `submission` | with `AUTO_SUBMIT`: its `state` (`received`, `refused`, `unanswered`, `not sent` or `held back`), `ids`, `repository`, `message`, `attempts_left`, `received_before` (whether it was held back because an earlier one was received); else null |
 | `notices` | what was told on standard error while it ran, such as that the stream endpoint was not open |
 | `proof` | what was counted: `parts` with received, stored, refused and rows in the table, `seams` with the events on both sides, `total`, `later_total`, `newer`, `faults` |
 
@@ -61,7 +61,7 @@ One object on standard output, at the end:
 | code | meaning |
 |---|---|
 | 0 | completed, also with rejected rows |
-| 1 | failed: the proof does not hold, too many records were refused (`--max-refused-percent`, or 1,000 in a row), the ids were to be submitted and are not known to have been received, or an error that trying again does not mend |
+| 1 | failed: the proof does not hold, too many records were refused (`--max-refused-percent`, or 1,000 in a row), the ids were to be submitted and are not known to have been received, now or by an earlier run, or an error that trying again does not mend |
 | 2 | the command or its configuration is wrong, or the table is not this pipeline's; no row was stored |
 | 75 | not now: another run is at work, a server does not answer, nothing was stored for 15 minutes. The same command goes on where this one stopped |
 | 130, 143 | stopped by SIGINT or SIGTERM, after what was read had been stored |
