@@ -20,7 +20,10 @@ class CountsDoNotAddUp(Fatal):
 class TooManyRefused(Fatal):
     """Too many records were refused."""
 
-    default_hint = "See why with `penstock dead list`; if they may be left out, raise --max-refused-percent and run the command again."
+    default_hint = (
+        "See why with `penstock dead list`. If they may be left out, allow a larger share (--max-refused-percent of an extraction,"
+        " max_refused_percent under [limits] of a pipeline file) and run the command again."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,16 @@ class Task:
         Raises:
             LeaseHeld, AnotherSource: before anything was touched.
             PenstockError: what made the run fail; the history has it by then, if the store can still be reached.
+
+        Whatever else a source or a plugin raises fails the run in the same way, so that this process does not go on holding the lease.
         """
         run = await self.destination.begin(self.pipeline, this_process())
         try:
             outcome = await self._outcome(run)
-        except PenstockError as error:
+        except Exception as error:
+            told = str(error) if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
             with suppress(PenstockError):  # the first failure is the one to tell
-                await self._end(run, Outcome("failed", str(error)))
+                await self._end(run, Outcome("failed", told))
             raise
         await self._end(run, outcome)
         return outcome

@@ -13,16 +13,18 @@ import pyarrow as pa
 
 from penstock.model.coverage import Position, Span, missing
 from penstock.model.errors import Misconfigured
-from penstock.ports.flow import Batch, Refusal
+from penstock.ports.flow import Batch, Refusal, as_received
 from penstock.ports.source import Partition, Plan, PositionLost, Progress, Scope
-from penstock.stores.columns import conform, infer, record_batch
-from penstock.stores.columns.texts import UNREADABLE
+from penstock.stores.columns import conform, infer, plain, record_batch
+from penstock.stores.columns.texts import UNREADABLE, in_parts
 
 CHUNK_ROWS = 10_000
 """Rows of a batch, and those of which the columns are inferred."""
 
 END = (2**63).to_bytes(8, "big")
 """The end of rows of which nobody knows how many there are."""
+
+OTHER_COLUMNS = "it has other columns"
 
 Row = Mapping[str, Any]
 Chunk: TypeAlias = pa.RecordBatch | Sequence[Row]
@@ -100,9 +102,15 @@ class Rows:
 
     def _fitted(self, chunk: Chunk) -> tuple[pa.RecordBatch, Iterator[Refusal]]:
         """The rows in the columns of the first ones, and those that do not fit."""
-        found = chunk if isinstance(chunk, pa.RecordBatch) else _arrow(chunk, self.schema)
-        fitted = conform(found, self.schema)
-        return fitted.rows, (Refusal(row, _raw(chunk, row), reason, "penstock.run") for row, reason in fitted.refused.items())
+        parts, refused = [pa.RecordBatch.from_pylist([], schema=self.schema)], dict[int, str]()
+        for first, found in [(0, chunk)] if isinstance(chunk, pa.RecordBatch) else _arrow(chunk, self.schema):
+            if isinstance(found, Exception):
+                refused[first] = str(found)
+            else:
+                fitted = conform(found, self.schema)
+                parts.append(fitted.rows)
+                refused.update({first + row: reason for row, reason in fitted.refused.items()})
+        return pa.concat_batches(parts), (Refusal(row, _raw(chunk, row), reason, "penstock.run") for row, reason in refused.items())
 
     def _at(self, row: int) -> Position:
         return Position(self.epoch, row.to_bytes(8, "big"))
@@ -110,9 +118,15 @@ class Rows:
 
 def _of_arrow(rows: Any) -> Rows:  # noqa: ANN401 - whatever speaks the Arrow PyCapsule interface
     if isinstance(rows, pa.RecordBatchReader):
-        return Rows(lambda: iter(rows), again=False, schema=rows.schema)
+        return Rows(lambda: iter(rows), again=False, schema=_plain(rows.schema))
     table = pa.table(rows)
-    return Rows(lambda: iter(table.to_batches(max_chunksize=CHUNK_ROWS)), again=True, schema=table.schema)
+    return Rows(lambda: iter(table.to_batches(max_chunksize=CHUNK_ROWS)), again=True, schema=_plain(table.schema))
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    if not schema.names or len(set(schema.names)) < len(schema.names):
+        raise NoRows(f"the columns are {schema.names}; each needs a name of its own")
+    return plain(schema)
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
@@ -125,19 +139,34 @@ def _inferred(chunk: Chunk) -> pa.Schema:
     for row in chunk:
         if not isinstance(row, Mapping):
             raise NoRows(f"a {type(row).__name__} is no dictionary")
-    return infer(chunk)
+        for name in row:
+            if not isinstance(name, str):
+                raise NoRows(f"the name of a column is text, and {name!r} is none")
+    schema = infer(chunk)
+    if len(chunk) and not schema.names:
+        raise NoRows(f"no column has a value in the first {len(chunk):,}")
+    return schema
 
 
-def _arrow(chunk: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
-    """Dictionaries as Arrow has them: in these columns, or where one of them does not fit, in columns of their own."""
-    if not any(row.keys() - set(schema.names) for row in chunk):
-        try:
-            return record_batch(chunk, schema)
-        except UNREADABLE:
-            pass
-    return record_batch(chunk, infer(chunk))
+def _arrow(chunk: Sequence[Row], schema: pa.Schema) -> Iterator[tuple[int, pa.RecordBatch | Exception]]:
+    """Dictionaries as Arrow has them: in these columns, and each that does not fit in columns of its own, or why it has none."""
+    for first, found in in_parts(len(chunk), lambda start, end: _strict(chunk[start:end], schema)):
+        yield first, _own(chunk[first : first + 1]) if isinstance(found, Exception) else found
+
+
+def _strict(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
+    for row in rows:
+        if any(row[name] is not None for name in row.keys() - set(schema.names)):
+            raise ValueError(OTHER_COLUMNS)
+    return record_batch(rows, schema)
+
+
+def _own(rows: Sequence[Row]) -> pa.RecordBatch | Exception:
+    try:
+        return record_batch(rows, infer(rows))
+    except (*UNREADABLE, TypeError) as error:
+        return error
 
 
 def _raw(chunk: Chunk, row: int) -> bytes:
-    given = chunk.slice(row, 1).to_pylist()[0] if isinstance(chunk, pa.RecordBatch) else dict(chunk[row])
-    return json.dumps(given, default=str).encode()
+    return as_received(chunk.slice(row, 1)) if isinstance(chunk, pa.RecordBatch) else json.dumps(dict(chunk[row]), default=str).encode()

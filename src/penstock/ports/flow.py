@@ -138,10 +138,18 @@ def counts(block: Block, receipt: Receipt) -> Counts:
     )
 
 
+def _shown(values: pa.Array) -> object:
+    """The only value; as Arrow writes it where that is a time that Python cannot hold."""
+    try:
+        return values[0].as_py()
+    except (ValueError, OverflowError):
+        return values.to_string()
+
+
 def as_received(row: pa.RecordBatch) -> bytes:
     """The only row of a batch as it was received, or as JSON where the source does not keep that."""
     column = (row.schema.metadata or {}).get(RAW_COLUMN)
     if column is None:
-        return json.dumps(row.to_pylist()[0], default=str).encode()
+        return json.dumps({name: _shown(values) for name, values in zip(row.schema.names, row.columns, strict=True)}, default=str).encode()
     value = row.column(column.decode())[0].as_py()
     return value if isinstance(value, bytes) else str(value).encode()

@@ -75,11 +75,11 @@ def test_null_everywhere_is_no_column_yet() -> None:
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), SCALARS)))
 def test_inferred_columns_hold_their_rows(rows: list[dict[str, Any]]) -> None:
-    """Rows fit the columns inferred from them, but for whole numbers beside fractions that no float64 holds."""
+    """Rows fit the columns inferred from them, but for whole numbers beside fractions that no float64 holds, and what JSON cannot say."""
     schema = infer(rows)
     for _, batch in in_parts(len(rows), lambda start, end: record_batch(rows[start:end], schema)):
         if isinstance(batch, Exception):
-            assert "is no float64" in str(batch)
+            assert "is no float64" in str(batch) or "JSON cannot say" in str(batch)
         elif schema.names:
             assert batch.schema == schema
             batch.validate(full=True)
@@ -99,6 +99,7 @@ def test_inferred_columns_hold_their_rows(rows: list[dict[str, Any]]) -> None:
         (["+1"], "string"),
         (["12345678901234567890"], "string"),
         (["1.12345678901234567890"], "string"),
+        (["123456789012345.123456789012345"], "string"),
         (["nan"], "string"),
         ([None, None], "string"),
         ([None, "1"], "int64"),
@@ -114,8 +115,8 @@ def test_texts_have_the_narrowest_type_that_loses_nothing(texts: list[str | None
     ("type_name", "good", "bad"),
     [
         ("bool", ["true"], ["yes"]),
-        ("int64", [" 12"], ["1.5", "", "9223372036854775808"]),
-        ("float64", ["1.5", "2"], ["x"]),
+        ("int64", [" 12"], ["1.5", "", "9223372036854775808", "0x1f"]),
+        ("float64", ["1.5", "2", "-inf", "Infinity"], ["x", "1e999"]),
         ("string", ["", "x"], []),
         ("binary", ["AP8="], ["?"]),
         ("date", ["2026-01-02"], ["2026-02-31"]),
@@ -173,6 +174,7 @@ def test_a_schema_widens_by_what_is_new() -> None:
         ([Decimal("0.10")], named("c", "decimal(5, 2)"), "float64", [], {0: "c: Decimal('0.10') is no float64"}),
         ([Decimal("2.00"), Decimal("2.50")], named("c", "decimal(5, 2)"), "int64", [2], {1: "c: Decimal('2.50') is no int64"}),
         ([b"a"], named("c", "binary"), "binary", [b"a"], {}),
+        ([1.5, float("nan")], named("c", "float64"), "json", ["1.5"], {1: "c: nan is no json"}),
         ([date(2026, 1, 1)], named("c", "date"), "timestamp", [], {0: "c: datetime.date(2026, 1, 1) is no timestamp"}),
     ],
 )
@@ -260,6 +262,11 @@ def test_json_columns_are_marked() -> None:
         ("datetime", datetime(2026, 1, 1, tzinfo=UTC)),
         ("time", time(5, tzinfo=UTC)),
         ("time", 5),
+        ("string", b"a"),
+        ("binary", "a"),
+        ("json", [1.5, {"a": (float("nan"),)}]),
+        ("json", float("inf")),
+        ("json", object()),
     ],
 )
 def test_no_value_is_changed_to_fit_its_column(type_name: str, value: object) -> None:
@@ -277,7 +284,17 @@ def test_milliseconds_hold_no_microseconds() -> None:
         record_batch([{"a": datetime(2026, 1, 1, microsecond=5_001, tzinfo=UTC)}], schema)
 
 
-@pytest.mark.parametrize(("type_name", "value"), [("int64", 2.0), ("float64", 2**53), ("date", date(2026, 1, 1)), ("time", time(5))])
+@pytest.mark.parametrize(
+    ("type_name", "value"),
+    [
+        ("int64", 2.0),
+        ("float64", 2**53),
+        ("date", date(2026, 1, 1)),
+        ("time", time(5)),
+        ("string", "a"),
+        ("binary", b"a"),
+    ],
+)
 def test_values_that_fit_as_they_are(type_name: str, value: object) -> None:
     """Whole numbers are whole in either notation, and a calendar's day is a day."""
     assert record_batch([{"a": value}], pa.schema([named("a", type_name)])).column("a").to_pylist() == [value]

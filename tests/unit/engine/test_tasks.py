@@ -177,6 +177,17 @@ def test_a_failure_is_in_the_history(failure: Exception) -> None:
     assert office.bench.telemetry.variant == "failed"
 
 
+def test_an_exception_of_the_source_gives_the_lease_back() -> None:
+    """A program that catches what its own rows raised, and runs again, finds no run of its own in the way."""
+    office = Office(Bench(StepwiseSource(records.source(10)), StepwiseSink(writing=failing(RuntimeError("broken rows")))))
+
+    with pytest.raises(RuntimeError, match="broken rows"):
+        simulated(office.perform)
+
+    assert office.history == {1: Outcome("failed", "RuntimeError: broken rows")}
+    assert office.bench.checkpoints.records[PIPELINE.name].holder is None
+
+
 def test_a_conclusion_is_asked_for_until_the_run_has_stalled() -> None:
     """A run that cannot be proven just now tries again, under the same limit as the carrying, and fails in the end."""
     office = Office(conclusion=Transient("no answer"))

@@ -12,13 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.model.metrics import Counters
+from penstock.ports.ends import Surroundings
 from penstock.ports.source import Partition, Progress
 from penstock.stores.columns import said
+from penstock.stores.csv import SOURCE, _count
 from penstock.stores.csv.records import Dialect, UnusableMark
 from penstock.stores.csv.rows import UnusableHeader
-from penstock.stores.csv.settings import CsvSource
+from penstock.stores.csv.settings import CsvSink, CsvSource
 from penstock.stores.csv.source import UnusableEncoding, source
 from penstock.stores.files.errors import NoSuchFile
+from penstock.stores.files.stream import Limits
+from penstock.stores.memory import MemoryCheckpoints
 from penstock.testing.sources import contents, read
 from tests.unit.files.reading import Pipeline
 
@@ -85,15 +90,55 @@ def test_records_are_the_whole_block(block: bytes) -> None:
     assert Dialect().whole(block) <= len(block)
 
 
-@given(RAW, st.integers(0, 9))
-def test_the_last_finished_record_is_found_in_pieces(tmp_path_factory: pytest.TempPathFactory, body: bytes, quoted: int) -> None:
-    """The place behind the last line end outside of quotes is found, wherever the file is looked into."""
+@given(RAW, st.integers(0, 9), st.integers(1, 9))
+def test_the_last_finished_record_is_found_in_pieces(
+    tmp_path_factory: pytest.TempPathFactory, body: bytes, quoted: int, block: int
+) -> None:
+    """A file is finished up to where whole records reach, wherever it is looked into and however small the pieces are."""
     path = tmp_path_factory.mktemp("end") / "a.csv"
     path.write_bytes(b'"' * quoted + body)
-    content = path.read_bytes()
-    ends = [at + 1 for at, byte in enumerate(content) if byte == ord("\n") and content.count(b'"', 0, at) % 2 == 0]
 
-    assert Dialect().finished(path, 0) == max(ends, default=0)
+    assert Dialect().finished(path, 0, Limits(block)) == Dialect().whole(path.read_bytes())
+
+
+@pytest.mark.parametrize(("tail", "finished"), [(b"", 0), (b"2,x\n", 4), (b"2,x\n3", 4), (b'2,"open\n', 0)])
+def test_a_record_that_is_too_long_is_finished_with_its_line(tmp_path: Path, tail: bytes, finished: int) -> None:
+    """What stands behind a quote that is never closed is not waited for once it is too much; a long line without its end is."""
+    path, long = tmp_path / "a.csv", b'1,"' + b"x" * 60
+    path.write_bytes(long + b"\n" + tail)
+    assert Dialect().finished(path, 0, Limits(10, 50)) == len(long) + 1 + finished
+
+    path.write_bytes(long)
+    assert Dialect().finished(path, 0, Limits(10, 50)) == 0
+
+
+async def test_a_quote_in_the_middle_of_a_field_opens_nothing(tmp_path: Path) -> None:
+    """An inch mark is a character like others: what follows it is read, and nothing waits."""
+    pipeline = await brought(tmp_path, b'id,size\n1,5" pipe\n2,x\n')
+
+    assert rows_of(pipeline) == [{"id": 1, "size": '5" pipe'}, {"id": 2, "size": "x"}]
+    assert SOURCE.pending is not None
+    assert SOURCE.pending(CsvSource("a.csv"), Surroundings("p", tmp_path, MemoryCheckpoints(), Counters.zero())) == ""
+
+
+async def test_a_later_number_keeps_its_digits(tmp_path: Path) -> None:
+    """Behind the rows of which columns were inferred, leading noughts and too many digits refuse a row."""
+    fine = b"7,0.30000000000000004"
+    odd = [b"007,1", b"0x1f,1", b"7,-00.5", b"7,1.2345678901234567890", b"7,1e999", b" 7,12345678901234567890.1", b"-0,x"]
+    content = b"whole,other\n" + b"1,1.5\n" * 400_000 + b"".join(cell + b"\n" for cell in [*odd, fine])
+    pipeline = await brought(tmp_path, content)
+
+    assert rows_of(pipeline)[400_000:] == [{"whole": 7, "other": 0.30000000000000004}]
+    assert [one.raw for one in pipeline.refused] == odd
+    stated = await brought(tmp_path, b"whole,other\n007,1.2345678901234567890\n", columns={"whole": "int64", "other": "float64"})
+    assert rows_of(stated) == [{"whole": 7, "other": 1.2345678901234567}]
+
+
+def test_blank_lines_of_a_written_table_are_rows(tmp_path: Path) -> None:
+    """In a table of one column null is nothing at all, and counts as a row of the sink all the same."""
+    for rows in (['"a"', "", "1", ""], ['"a"', "", '"x"', ""]):
+        (tmp_path / "a.csv").write_text("".join(f"{row}\n" for row in rows))
+        assert _count(CsvSink("a.csv"), tmp_path / "a.csv") == 3
 
 
 async def test_types_are_inferred_and_stated(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,52 @@ def test_a_row_that_does_not_fit_is_a_dead_letter() -> None:
         penstock.run([*dictionaries(CHUNK_ROWS), *({"id": "x"} for _ in range(500))], to="out.csv", mode="replace")
 
 
+def test_one_odd_row_does_not_take_its_neighbours_with_it() -> None:
+    """Only the rows whose values have no place are refused, whatever the types of the other columns."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    rows: list[dict[str, Any]] = [{"at": moment, "tags": [1.5]} for _ in range(CHUNK_ROWS + 200)]
+    rows[CHUNK_ROWS + 7] = {"at": "2026-01-01", "tags": []}
+    rows[CHUNK_ROWS + 9] = {"at": moment, "tags": [float("nan")]}
+    rows[CHUNK_ROWS + 11] = {"at": moment, 5: "x"}  # type: ignore[dict-item]  # as a program without types may
+    rows[CHUNK_ROWS + 13] = {"at": moment, "none": None}
+
+    ending = penstock.run(rows, to="out.jsonl", mode="replace")
+
+    assert ending.evidence is not None
+    assert (ending.evidence.counts.stored, ending.evidence.counts.refused) == (CHUNK_ROWS + 197, 3)
+
+
+def test_arrow_of_any_type_arrives() -> None:
+    """Columns of a data frame that no store knows by name take the widest type of their kind; what would lose something is refused."""
+    table = pa.table(
+        {
+            "small": pa.array([1] * 200, pa.int8()),
+            "text": pa.array(["x"] * 200, pa.large_string()),
+            "kind": pa.array(["a"] * 200).dictionary_encode(),
+            "list": pa.array([[1]] * 200),
+            "at": pa.array([1_000] * 199 + [1], pa.timestamp("ns")),
+        }
+    )
+    for given in (table, table.to_reader()):
+        ending = penstock.run(given, to="out.sqlite", table="t", mode="replace")
+
+        assert ending.evidence is not None
+        assert (ending.evidence.counts.stored, ending.evidence.counts.refused) == (199, 1)
+
+
+def test_rows_that_fail_can_be_called_again() -> None:
+    """What the program's own rows raise comes out as it is, and the next call does not wait for a lease."""
+
+    def broken() -> Iterator[dict[str, Any]]:
+        yield from dictionaries(MANY)
+        raise RuntimeError("my own")
+
+    with pytest.raises(RuntimeError, match="my own"):
+        penstock.run(broken(), to="out.csv", mode="replace")
+
+    assert penstock.run(list(dictionaries(5)), to="out.csv", mode="replace").outcome.state == "completed"
+
+
 def test_a_pipeline_file_is_run(file: Path) -> None:
     """By its path; a second call goes on where the first one stopped."""
     ends.TABLES["t"] = pa.table({"id": range(30)})
@@ -113,13 +160,30 @@ def test_a_pipeline_file_is_run(file: Path) -> None:
         (lambda: penstock.run([1, 2], "x.csv", mode="append"), NoRows),
         (lambda: penstock.run("rows", "x.csv", mode="append"), NoRows),
         (lambda: penstock.run(3, "x.csv", mode="append"), NoRows),
+        (lambda: penstock.run([{"a": None}, {}], "x.csv", mode="append"), NoRows),
+        (lambda: penstock.run([{1: 2}], "x.csv", mode="append"), NoRows),
+        (lambda: penstock.run(pa.table([[1], [2]], names=["a", "a"]), "x.csv", mode="append"), NoRows),
+        (lambda: penstock.run(pa.table({}), "x.csv", mode="append"), NoRows),
         (lambda: penstock.run([{"a": 1}], "x.exe", mode="append"), UnclearAddress),
         (lambda: penstock.run([{"a": 1}], "x.csv"), UnclearMode),
         (lambda: penstock.run([{"a": 1}], "x.csv", key="a"), UnclearMode),
         (lambda: penstock.run([{"a": 1}], "x.csv", "t", mode="append"), FaultySettings),
         (lambda: penstock.run("no.toml"), NoPipelineFile),
     ],
-    ids=["numbers", "text", "a number", "address", "no mode", "no upsert", "no table", "no file"],
+    ids=[
+        "numbers",
+        "text",
+        "a number",
+        "no values",
+        "no names",
+        "twice",
+        "no columns",
+        "address",
+        "no mode",
+        "no upsert",
+        "no table",
+        "no file",
+    ],
 )
 def test_what_cannot_be_run_is_told_before_anything_is_touched(call: Callable[[], object], error: type[PenstockError]) -> None:
     """Things that are no rows, an address nobody knows, a mode that is not said or not possible; nothing is made."""

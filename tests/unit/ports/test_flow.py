@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.model.counts import Counts
-from penstock.ports.flow import RAW_COLUMN, Batch, Block, BlockId, Receipt, Refusal, Verdict, counts, dead_letters
+from penstock.ports.flow import RAW_COLUMN, Batch, Block, BlockId, Receipt, Refusal, Verdict, as_received, counts, dead_letters
 from penstock.testing import records
 
 
@@ -47,6 +47,15 @@ def test_the_record_as_received_is_kept(kind: pa.DataType, value: bytes | str) -
     raw = Block(BlockId(batch.after, batch.after, batch.upto), (batch,)).raw(0)
 
     assert raw == (value if isinstance(value, bytes) else value.encode())
+
+
+@pytest.mark.parametrize(("number", "kind", "said"), [(1, "ns", "1970-01-01 00:00:00.000000001"), (2**62, "us", "")])
+def test_times_that_python_cannot_hold_are_kept_as_text(number: int, kind: str, said: str) -> None:
+    """A row that is refused for its time can be written down."""
+    raw = as_received(pa.RecordBatch.from_pydict({"id": [1], "at": pa.array([number], pa.timestamp(kind))}))
+
+    assert json.loads(raw)["id"] == 1
+    assert said in json.loads(raw)["at"]
 
 
 def test_without_such_a_column_a_row_is_written_as_json() -> None:

@@ -1,7 +1,7 @@
 """Columns that several stores share: their types by name, inferring them, and fitting rows to them."""
 
 from penstock.stores.columns.conform import Conformed, conform
-from penstock.stores.columns.infer import JSON_FITS, infer, infer_texts, record_batch, widened
+from penstock.stores.columns.infer import JSON_FITS, infer, infer_texts, losing, record_batch, widened
 from penstock.stores.columns.plain import plain
 from penstock.stores.columns.texts import parse
 from penstock.stores.columns.types import UnknownType, is_json, json_field, named, said
@@ -17,6 +17,7 @@ __all__ = [
     "infer_texts",
     "is_json",
     "json_field",
+    "losing",
     "named",
     "parse",
     "plain",

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.stores.columns.infer import EXACT_INTEGERS
+from penstock.stores.columns.infer import EXACT_INTEGERS, json_text
 from penstock.stores.columns.texts import in_parts
 from penstock.stores.columns.types import is_json, said
 
@@ -92,7 +92,7 @@ def _decoded(column: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def _encoded(column: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else msgspec.json.encode(value).decode() for value in column.to_pylist()], pa.string())
+    return pa.array([None if value is None else json_text(value) for value in column.to_pylist()], pa.string())
 
 
 def _akin(one: pa.DataType, other: pa.DataType) -> bool:

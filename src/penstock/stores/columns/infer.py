@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,11 @@ JSON_FITS: dict[str, type] = {"bool": bool, "int64": int, "float64": float, "str
 EXACT_INTEGERS = 2**53
 """Up to this a float64 holds every integer."""
 
+EXACT_DIGITS = 15
+"""Up to so many decimal digits a float64 keeps all of them."""
+
+_NUMBERS = ("int64", "float64")
+
 _KINDS: dict[type, str] = {
     bool: "bool",
     int: "int64",
@@ -30,6 +36,9 @@ _KINDS: dict[type, str] = {
     time: "time",
     UUID: "uuid",
 }
+
+_SPELLED: dict[pa.DataType, type | tuple[type, ...]] = {pa.string(): str, pa.binary(): (bytes, bytearray, memoryview)}
+"""Text and bytes, of which Arrow takes each for the other."""
 
 _CELLS = (
     ("bool", r"^(?i:true|false)$"),
@@ -84,9 +93,33 @@ def record_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Rec
     return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else pa.RecordBatch.from_pylist([{}] * len(rows), schema=schema)
 
 
+def json_text(value: object) -> str:
+    """A value as JSON text.
+
+    Raises:
+        ValueError: JSON has nothing for it, or for something inside of it, such as a number that is not finite.
+    """
+    try:
+        text = msgspec.json.encode(value).decode()
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if "null" in text and not _finite(msgspec.to_builtins(value)):  # msgspec writes null for such a number
+        raise ValueError(f"{value} is not finite, which JSON cannot say")
+    return text
+
+
+def _finite(value: object) -> bool:
+    """Whether every number in a value is finite."""
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or isfinite(value)
+
+
 def _column(values: list[Any], field: pa.Field) -> pa.Array:
     if is_json(field):
-        return pa.array([None if value is None else msgspec.json.encode(value).decode() for value in values], pa.string())
+        return pa.array([None if value is None else json_text(value) for value in values], pa.string())
     for value in values:
         if value is not None and not _held(value, field.type):
             raise pa.ArrowInvalid(f"{value} is no {said(field)}")
@@ -103,6 +136,8 @@ def _held(value: Any, kind: pa.DataType) -> bool:  # noqa: ANN401 - any value of
         return not isinstance(value, int) or not (isinstance(value, bool) or abs(value) > EXACT_INTEGERS)
     if kind == pa.date32():
         return isinstance(value, date) and not isinstance(value, datetime)
+    if kind in _SPELLED:
+        return isinstance(value, _SPELLED[kind])
     if pa.types.is_timestamp(kind):
         return isinstance(value, datetime) and (value.tzinfo is None) == (kind.tz is None) and not _finer(value, kind)
     return kind != pa.time64("us") or (isinstance(value, time) and value.tzinfo is None)
@@ -146,8 +181,27 @@ def _cell_type(texts: pa.Array) -> str:
         return "string"
     for name, pattern in _CELLS:
         if pc.all(pc.match_substring_regex(filled, pattern)).as_py() and _readable(filled, TYPES[name]):
-            return name
+            return name if name not in _NUMBERS or not losing(filled, TYPES[name]) else "string"
     return "string"
+
+
+def losing(texts: pa.Array, kind: pa.DataType) -> list[int]:
+    """The numbers of the texts that are numbers of this type and would lose something: leading noughts, or digits that are too many."""
+    noughts = pc.match_substring_regex(texts, r"^\s*-?0[0-9]")
+    found = set(pc.indices_nonzero(pc.fill_null(noughts, False)).to_pylist())
+    if kind == pa.float64():
+        long = pc.indices_nonzero(pc.fill_null(pc.greater(pc.binary_length(texts), EXACT_DIGITS), False))
+        found |= {row for row in long.to_pylist() if not _exact(texts[row].as_py())}
+    return sorted(found)
+
+
+def _exact(text: str) -> bool:
+    """Whether a float64 is written with the digits of this text, or with none at all."""
+    try:
+        number = float(text)
+        return not isfinite(number) or Decimal(repr(number)) == Decimal(text.strip())
+    except (ValueError, InvalidOperation):  # no number: parsing it tells
+        return True
 
 
 def _readable(texts: pa.Array, type_: pa.DataType) -> bool:

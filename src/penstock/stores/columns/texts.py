@@ -27,6 +27,9 @@ UNREADABLE = (pa.ArrowException, ValueError, OverflowError)
 """What reading a value raises that is none; those of `binascii`, of UTF-8 and of msgspec are `ValueError`s."""
 
 
+HEXADECIMAL, TOO_LARGE = "a whole number is written in decimal digits", "the number is too large"
+
+
 def parse(texts: pa.Array, field: pa.Field) -> tuple[pa.Array, list[int]]:
     """The values of `texts` in the type of `field`, null where there is none, and the numbers of the texts that are no such value.
 
@@ -69,4 +72,16 @@ def _read(texts: pa.Array, field: pa.Field) -> pa.Array:
         return texts
     if pa.types.is_string(field.type):
         return texts
-    return pc.cast(pc.utf8_trim_whitespace(texts), field.type)
+    return _cast(pc.utf8_trim_whitespace(texts), field.type)
+
+
+def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+    """What Arrow reads; it would take `0x1f` for a whole number, and a number that is too large for infinity."""
+    values = pc.cast(texts, kind)
+    if pa.types.is_integer(kind) and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
+        raise pa.ArrowInvalid(HEXADECIMAL)
+    if pa.types.is_floating(kind):
+        infinite = texts.filter(pc.is_inf(values))
+        if not pc.all(pc.match_substring(infinite, "inf", ignore_case=True), min_count=0).as_py():
+            raise pa.ArrowInvalid(TOO_LARGE)
+    return values

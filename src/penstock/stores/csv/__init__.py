@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,10 @@ async def _source(settings: CsvSource, surroundings: Surroundings) -> AsyncItera
 def _pending(settings: CsvSource, surroundings: Surroundings) -> str:
     from penstock.stores.csv.records import Dialect  # noqa: PLC0415 - as above
     from penstock.stores.files.source import unfinished  # noqa: PLC0415
+    from penstock.stores.files.stream import Limits  # noqa: PLC0415
 
-    dialect = Dialect(settings.delimiter, settings.quote)
-    return "" if settings.complete else unfinished(surroundings.folder, settings.path, dialect.finished)
+    finished = partial(Dialect(settings.delimiter, settings.quote).finished, limits=Limits(record_bytes=settings.max_record_bytes))
+    return "" if settings.complete else unfinished(surroundings.folder, settings.path, finished)
 
 
 SOURCE = SourceKind(settings=CsvSource, identity=_identity, open=_source, pending=_pending)
@@ -48,14 +50,14 @@ def _encoding(settings: CsvSink) -> Encoding:
 
 
 def _count(settings: CsvSink, path: Path) -> int:
-    """The records behind the header."""
+    """The records behind the header; in a table of one column a blank line is one, and says null."""
     from penstock.stores.csv.records import Dialect  # noqa: PLC0415 - as above
     from penstock.stores.files.stream import Limits, chunks  # noqa: PLC0415 - as above
 
     dialect = Dialect(settings.delimiter)
     with path.open("rb") as file:
         blocks = chunks(file, 0, None, dialect.whole, Limits())
-        return max(0, sum(sum(1 for record in dialect.split(block.data) if record.strip(b"\n")) for block in blocks) - 1)
+        return max(0, sum(sum(1 for _ in dialect.split(block.data)) for block in blocks) - 1)
 
 
 SINK = file_kind(CsvSink, _encoding, _count)

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from penstock.model.errors import Misconfigured
+from penstock.stores.files.stream import Chunk, Limits, chunks
 
-SCAN_BYTES = 2**20
+DEFAULT = Limits()
 
 
 class UnusableMark(Misconfigured):
@@ -56,7 +57,10 @@ class Dialect:
     def split(self, block: bytes) -> Iterator[bytes]:
         """The records of a block, blank ones among them; what is left at its end and is no whole one is another."""
         if self.quote.encode() not in block:
-            yield from (line + b"\n" for line in block.split(b"\n"))
+            *lines, last = block.split(b"\n")
+            yield from (line + b"\n" for line in lines)
+            if last:
+                yield last
             return
         at = 0
         for found in self._one.finditer(block):
@@ -67,28 +71,18 @@ class Dialect:
         if at < len(block):
             yield block[at:]
 
-    def finished(self, path: Path, start: int) -> int:
-        """Where in a file the last record ends whose line end is written and whose quotes are closed; `start` is such a place."""
-        inside, begins = False, []
+    def finished(self, path: Path, start: int, limits: Limits = DEFAULT) -> int:
+        """Where in a file the last record ends whose line end is written and whose quotes are closed; `start` is such a place.
+
+        It is told as the file will be read: a quote in the middle of a field opens nothing, and of a record that is too long the first
+        line is one.
+        """
+        last = Chunk(b"", start, start, 0)
         with path.open("rb") as file:
             file.seek(start)
-            while block := file.read(SCAN_BYTES):
-                begins.append(inside)
-                inside ^= block.count(self.quote.encode()) % 2 == 1
-            for number in reversed(range(len(begins))):
-                file.seek(start + number * SCAN_BYTES)
-                block = file.read(SCAN_BYTES)
-                if found := self._last_end(block, inside=begins[number]):
-                    return start + number * SCAN_BYTES + found
-        return start
-
-    def _last_end(self, block: bytes, *, inside: bool) -> int:
-        """Behind the last line end of a block that is outside of quotes; nought where there is none."""
-        quotes = block.count(self.quote.encode()) + inside
-        end = len(block)
-        while (found := block.rfind(b"\n", 0, end)) >= 0:
-            quotes -= block.count(self.quote.encode(), found, end)
-            if quotes % 2 == 0:
-                return found + 1
-            end = found
-        return 0
+            for chunk in chunks(file, start, None, self.whole, limits):
+                last = chunk
+            if not last.too_long:
+                return last.start + self.whole(last.data)
+            file.seek(last.end - 1)
+            return last.end if file.read(1) == b"\n" else last.start

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from penstock.model.errors import Misconfigured
-from penstock.stores.columns import parse, said
+from penstock.stores.columns import losing, parse, said
 from penstock.stores.columns.texts import UNREADABLE, in_parts
 from penstock.stores.csv.records import Dialect
 from penstock.stores.files.stream import BOM
@@ -33,7 +33,8 @@ class UnusableHeader(Misconfigured):
 class RowDecoder:
     """Makes rows with the columns of `schema` out of the records of one file, whose fields are called `names`; the records begin at `body`.
 
-    Fields that the schema has not are columns of text behind its own; columns that the file has not are null.
+    Fields that the schema has not are columns of text behind its own; columns that the file has not are null. `inferred` are columns of
+    numbers that nobody has stated: what would be written otherwise as such a number is none.
     """
 
     schema: pa.Schema
@@ -41,6 +42,7 @@ class RowDecoder:
     dialect: Dialect
     encoding: str
     body: int
+    inferred: frozenset[str] = frozenset()
 
     def decode(self, block: bytes) -> Decoded:
         """The rows of whole records; blank lines are none."""
@@ -89,6 +91,8 @@ class RowDecoder:
         for name in self.names:
             column = self.schema.field(name) if name in self.schema.names else pa.field(name, pa.string())
             columns[name], bad = parse(texts.column(name), column)
+            if name in self.inferred:
+                bad += losing(texts.column(name), column.type)
             for row in bad:
                 refused.setdefault(places[row], f"{name}: {texts.column(name)[row].as_py()!r} is no {said(column)}")
                 keep[row] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -44,14 +45,16 @@ def source(settings: CsvSource, folder: Path, partition_bytes: int = PARTITION_B
         for column in _sampled(opened(pa.schema([]), block), block):
             columns.setdefault(column.name, stated.get(column.name, column))
     schema = pa.schema(list({**columns, **stated}.values()))
+    guessed = frozenset(name for name, column in columns.items() if name not in stated and column.type in (pa.int64(), pa.float64()))
+    limits = Limits(block_bytes, settings.max_record_bytes)
     form = TextFormat(
         schema,
-        partial(opened, schema),
+        lambda head: replace(opened(schema, head), inferred=guessed),
         dialect.whole,
-        dialect.finished,
+        partial(dialect.finished, limits=limits),
         complete=settings.complete,
         cuttable=False,
-        limits=Limits(block_bytes, settings.max_record_bytes),
+        limits=limits,
     )
     return FileSource(folder, settings.path, form, partition_bytes)
 
