@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from penstock.engine.beside import RunsBeside
 from penstock.engine.ledger import CountsDoNotAddUp, check
 from penstock.model.errors import Transient
-from penstock.ports.checkpoints import Checkpoints, Holder, Outcome, Pipeline, Run
+from penstock.ports.checkpoints import Checkpoints, Run
 from penstock.ports.flow import Block, BlockId, Receipt, Settled, Verdict
 from penstock.ports.sink import AtLeastOnce, BlockLimits, Delivery, Destination, Idempotent, Sink, Writer
-from penstock.ports.source import Progress, Scope
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ def checkpointed(sink: Sink, checkpoints: Checkpoints, *, unsettled_blocks: int 
 
 
 @dataclass(frozen=True, slots=True)
-class _Checkpointed:
+class _Checkpointed(RunsBeside):
     sink: Sink
     checkpoints: Checkpoints
     unsettled_blocks: int
@@ -52,30 +52,6 @@ class _Checkpointed:
     async def _open(self, run: Run, schema: pa.Schema) -> AsyncIterator[Writer]:
         async with self.sink.open(run, schema) as writer:
             yield _CheckpointedWriter(run, writer, self.sink.delivery, self.checkpoints, self.unsettled_blocks)
-
-    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
-        return await self.checkpoints.begin(pipeline, holder)
-
-    async def beat(self, run: Run) -> None:
-        await self.checkpoints.beat(run)
-
-    async def progress(self, run: Run) -> Progress:
-        return await self.checkpoints.progress(run)
-
-    async def peek(self, pipeline: Pipeline) -> Progress:
-        return await self.checkpoints.peek(pipeline)
-
-    async def freeze(self, run: Run, scope: Scope) -> None:
-        await self.checkpoints.freeze(run, scope)
-
-    async def forget(self, run: Run) -> None:
-        await self.checkpoints.forget(run)
-
-    async def publish(self, run: Run) -> None:
-        """Rows of a plain sink are seen as they are written."""
-
-    async def end(self, run: Run, outcome: Outcome) -> None:
-        await self.checkpoints.end(run, outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from penstock.engine.beside import RunsBeside
 from penstock.ports.checkpoints import Run
 from penstock.ports.flow import Block, Receipt, Settled, Verdict
 from penstock.ports.sink import BlockLimits, Delivery, Transactional, Writer
 from penstock.stores.files import stream
 from penstock.stores.files.confirmed import Confirmed, claimed, has_coverage, keep, look, require_own, require_published
 from penstock.stores.files.errors import FileDoesNotFit, NoSuchFolder, naming
-from penstock.stores.files.runs import RunsBeside
+from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,7 @@ class Encoding(Protocol):
 class WrittenFile(RunsBeside):
     """The file at `path`. With `aside` rows are written beside it, and take its place once nothing is missing."""
 
+    checkpoints: SqliteCheckpoints
     path: Path
     encoding: Encoding
     aside: bool = False

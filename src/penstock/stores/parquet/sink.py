@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.engine.beside import RunsBeside
 from penstock.ports.checkpoints import Run
 from penstock.ports.sink import BlockLimits, Delivery, Transactional, Writer
 from penstock.ports.source import Progress
 from penstock.stores.files.confirmed import Confirmed, claimed, has_coverage, keep, look
 from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NoSuchFolder, naming
-from penstock.stores.files.runs import RunsBeside
 from penstock.stores.files.written import sync_folder
 from penstock.stores.parquet.footer import Footer, files_of, footer_of, schema_of
 from penstock.stores.parquet.writer import UNFINISHED, FolderWriter
+from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,7 @@ UNLIST = "delete from penstock_written_files where pipeline = ? and path = ?"
 class ParquetFolder(RunsBeside):
     """The files in `folder`, each of about `file_bytes` in memory."""
 
+    checkpoints: SqliteCheckpoints
     folder: Path
     file_bytes: int = 128 * 2**20
     compression: str = "zstd"

@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.engine.beside import RunsBeside
 from penstock.model.errors import Refused
-from penstock.ports.checkpoints import Holder, Outcome, Pipeline, Run
+from penstock.ports.checkpoints import Run
 from penstock.ports.flow import Block, Receipt, Settled
 from penstock.ports.sink import BlockLimits, Delivery, Transactional, Writer
-from penstock.ports.source import Progress, Scope
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import SyncCommit
 from penstock.stores.postgres.errors import KeyTaken
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresDestination:
+class PostgresDestination(RunsBeside):
     """A table and the checkpoints beside it, in one database.
 
     `sync_commit="off"` lets the server answer a commit before it is on disk: a crash of the server then loses the last ones whole, with
@@ -57,40 +57,12 @@ class PostgresDestination:
             self.checkpoints.connections.close()
             raise
 
-    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
-        """Take the lease."""
-        return await self.checkpoints.begin(pipeline, holder)
-
-    async def beat(self, run: Run) -> None:
-        """Renew the lease."""
-        await self.checkpoints.beat(run)
-
-    async def progress(self, run: Run) -> Progress:
-        """What is committed."""
-        return await self.checkpoints.progress(run)
-
-    async def peek(self, pipeline: Pipeline) -> Progress:
-        """What is committed."""
-        return await self.checkpoints.peek(pipeline)
-
-    async def freeze(self, run: Run, scope: Scope) -> None:
-        """Keep the scope."""
-        await self.checkpoints.freeze(run, scope)
-
-    async def forget(self, run: Run) -> None:
-        """Forget what is committed, but for the rows."""
-        await self.checkpoints.forget(run)
-
     async def publish(self, run: Run) -> None:
         """In mode replace: put the new table in the place of the old one. Otherwise rows are seen as they are committed."""
         if self.table.mode == "replace":
             async with self.checkpoints.connections.transaction("on") as connection:
                 await self.checkpoints.require_lease(connection, run)
                 await self.table.publish(connection, run)
-
-    async def end(self, run: Run, outcome: Outcome) -> None:
-        """Give the lease back."""
-        await self.checkpoints.end(run, outcome)
 
 
 @dataclass(frozen=True, slots=True)

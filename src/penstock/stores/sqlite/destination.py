@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from penstock.ports.checkpoints import Holder, Outcome, Pipeline, Run
+from penstock.engine.beside import RunsBeside
+from penstock.ports.checkpoints import Run
 from penstock.ports.flow import Block, Receipt, Settled
 from penstock.ports.sink import BlockLimits, Delivery, Transactional, Writer
-from penstock.ports.source import Progress, Scope
 from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 from penstock.stores.sqlite.loading import load
 from penstock.stores.sqlite.table import Table
 
 
 @dataclass(frozen=True, slots=True)
-class SqliteDestination:
+class SqliteDestination(RunsBeside):
     """A table and the checkpoints beside it, in one file; every receipt is on disk."""
 
     table: Table
@@ -41,37 +41,9 @@ class SqliteDestination:
         await self.checkpoints.within(run, lambda connection: self.table.prepare(connection, run, schema))
         yield _SqliteWriter(self.table, self.checkpoints, run)
 
-    async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
-        """Take the lease."""
-        return await self.checkpoints.begin(pipeline, holder)
-
-    async def beat(self, run: Run) -> None:
-        """Renew the lease."""
-        await self.checkpoints.beat(run)
-
-    async def peek(self, pipeline: Pipeline) -> Progress:
-        """What is committed, without the lease."""
-        return await self.checkpoints.peek(pipeline)
-
-    async def progress(self, run: Run) -> Progress:
-        """What is committed."""
-        return await self.checkpoints.progress(run)
-
-    async def freeze(self, run: Run, scope: Scope) -> None:
-        """Keep the scope."""
-        await self.checkpoints.freeze(run, scope)
-
-    async def forget(self, run: Run) -> None:
-        """Forget what is committed, but for the rows."""
-        await self.checkpoints.forget(run)
-
     async def publish(self, run: Run) -> None:
         """In mode replace: put the new table in the place of the old one. Otherwise rows are seen as they are committed."""
         await self.checkpoints.within(run, self.table.publish)
-
-    async def end(self, run: Run, outcome: Outcome) -> None:
-        """Give the lease back."""
-        await self.checkpoints.end(run, outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,16 @@
-"""Runs of a destination made of files: kept in a SQLite file beside them."""
+"""What destinations have in common that keep their positions in checkpoints beside their rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from penstock.ports.checkpoints import Holder, Outcome, Pipeline, Run
+from penstock.ports.checkpoints import Holder, Outcome, Pipeline, Run, Runs
 from penstock.ports.source import Progress, Scope
-from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 
 
-@dataclass(frozen=True, slots=True)
 class RunsBeside:
-    """Who is at work and what is stored: as `checkpoints` keep it."""
+    """Who is at work and what is stored: as `checkpoints` keep it. Rows are seen as they are committed, unless `publish` says otherwise."""
 
-    checkpoints: SqliteCheckpoints
+    __slots__ = ()
+    checkpoints: Runs
 
     async def begin(self, pipeline: Pipeline, holder: Holder) -> Run:
         """Take the lease."""
@@ -24,11 +21,11 @@ class RunsBeside:
         await self.checkpoints.beat(run)
 
     async def progress(self, run: Run) -> Progress:
-        """What is confirmed."""
+        """What is committed."""
         return await self.checkpoints.progress(run)
 
     async def peek(self, pipeline: Pipeline) -> Progress:
-        """What is confirmed, for somebody who has no lease."""
+        """What is committed, without the lease."""
         return await self.checkpoints.peek(pipeline)
 
     async def freeze(self, run: Run, scope: Scope) -> None:
@@ -36,8 +33,11 @@ class RunsBeside:
         await self.checkpoints.freeze(run, scope)
 
     async def forget(self, run: Run) -> None:
-        """Forget what is confirmed, but for the rows."""
+        """Forget what is committed, but for the rows."""
         await self.checkpoints.forget(run)
+
+    async def publish(self, run: Run) -> None:
+        """Nothing is kept aside."""
 
     async def end(self, run: Run, outcome: Outcome) -> None:
         """Give the lease back."""
