@@ -21,11 +21,13 @@ from penstock.stores.files.written import Encoding, WrittenFile
 from penstock.stores.memory import MemoryCheckpoints, MemorySink
 from penstock.stores.parquet.footer import files_of
 from penstock.stores.parquet.sink import ParquetFolder
+from penstock.stores.postgres.bookkeeping import PostgresBookkeeping
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections, SyncCommit
 from penstock.stores.postgres.destination import PostgresDestination
 from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.table import Table
+from penstock.stores.sqlite.bookkeeping import SqliteBookkeeping
 from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 from penstock.stores.sqlite.database import Database
 from penstock.stores.sqlite.destination import SqliteDestination
@@ -154,6 +156,11 @@ class PostgresBench:
             row["raw"] for row in await self.ask("select raw from penstock.dead_letters where pipeline = $1 order by id", pipeline.name)
         ]
 
+    @property
+    def books(self) -> PostgresBookkeeping:
+        """Of the same database."""
+        return PostgresBookkeeping(self.runs.connections)
+
     async def ask(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Query the database."""
         async with self.runs.connections.take() as connection:
@@ -266,6 +273,11 @@ class SqliteBench:
     async def dead_letters(self, pipeline: Pipeline) -> list[bytes]:
         """The table of dead letters."""
         return [row["raw"] for row in await self.ask("select raw from penstock_dead_letters where pipeline = ? order by id", pipeline.name)]
+
+    @property
+    def books(self) -> SqliteBookkeeping:
+        """Of the same file."""
+        return SqliteBookkeeping(self.runs.database)
 
     async def ask(self, sql: str, *arguments: object) -> list[sqlite3.Row]:
         """Query the file."""

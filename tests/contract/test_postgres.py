@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.stores.postgres.connections import SyncCommit
+from penstock.testing.bookkeeping import BookkeepingSuite
 from penstock.testing.checkpoints import CheckpointsSuite
 from penstock.testing.destinations import DestinationSuite
 from tests.contract.benches import PostgresBench, PostgresDestinationBench
@@ -12,6 +13,15 @@ from tests.contract.benches import PostgresBench, PostgresDestinationBench
 
 class TestPostgresCheckpoints(CheckpointsSuite):
     """Positions in PostgreSQL, for stores beside it."""
+
+    @pytest.fixture
+    def bench(self, postgres_bench: PostgresBench) -> PostgresBench:
+        """In a database that other tests use too."""
+        return postgres_bench
+
+
+class TestPostgresBookkeeping(BookkeepingSuite):
+    """What a database knows of its pipelines."""
 
     @pytest.fixture
     def bench(self, postgres_bench: PostgresBench) -> PostgresBench:

@@ -12,6 +12,7 @@ from penstock.ports.ends import Mode
 from penstock.ports.source import Source
 from penstock.stores.sqlite.source import SqliteSource
 from penstock.stores.sqlite.table import Table
+from penstock.testing.bookkeeping import BookkeepingSuite
 from penstock.testing.checkpoints import CheckpointsSuite
 from penstock.testing.destinations import DestinationSuite
 from penstock.testing.sources import SourceSuite
@@ -20,6 +21,15 @@ from tests.contract.benches import SqliteBench, SqliteDestinationBench
 
 class TestSqliteCheckpoints(CheckpointsSuite):
     """Positions in a file, for stores that keep none."""
+
+    @pytest.fixture
+    def bench(self, sqlite_bench: SqliteBench) -> SqliteBench:
+        """A file of its own."""
+        return sqlite_bench
+
+
+class TestSqliteBookkeeping(BookkeepingSuite):
+    """What a file knows of its pipelines."""
 
     @pytest.fixture
     def bench(self, sqlite_bench: SqliteBench) -> SqliteBench:

@@ -1,103 +1,146 @@
-"""Records that could not be stored: look at them as they were received, and why; try them again; clear them."""
+"""Records that could not be stored: look at them as they were received, and why; try them again; clear them.
+
+With a pipeline FILE these are the records of that pipeline, wherever its state is kept; without one, those of a PostgreSQL.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.model.counts import counted
+
 if TYPE_CHECKING:
-    from penstock.stores.postgres.dead_letters import Choice, DeadLetter, DeadLetters
+    from penstock.ports.bookkeeping import Bookkeeping, Choice, DeadLetter
 
 WIDTH = 100
 """Characters of a record that a list shows."""
 
+RETRY = """Read events again that were refused, and store those that can be stored by now.
+
+This is for letters of `penstock extract`. Records of a pipeline file are read again when the pipeline begins from nothing: mend its source
+or its stages, then `penstock state reset FILE` and `penstock run FILE`. Mode upsert or replace takes no row twice then."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`list`, `show`, `retry` and `clear`."""
-    from penstock.cli.place import add_place  # noqa: PLC0415 - as light as this module
+    from penstock.cli.place import add_file, add_place  # noqa: PLC0415 - as light as this module
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="how many there are of each kind, and the newest ones")
     listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many of the newest to show (default: 20)")
     listing.add_argument("--json", action="store_true", help="one JSON object a line, for each of the newest")
     show = actions.add_parser("show", help="one of them whole: its bytes on stdout, what is known about it on stderr")
-    show.add_argument("id", type=int, help="its number in the list")
-    retry = actions.add_parser("retry", help="read events again that were refused, and store those that can be stored by now")
-    _add_choice(retry)
+    show.add_argument("id", type=int, metavar="ID", help="its number in the list")
+    for action in (listing, show):
+        add_file(action)
+    what = "read events of an extraction again that were refused, and store those that can be stored by now"
+    retry = actions.add_parser("retry", help=what, description=RETRY, formatter_class=argparse.RawDescriptionHelpFormatter)
+    retry.add_argument("which", type=_number_or_file, nargs="*", metavar="ID", help="their numbers in the list (default: all that fit)")
     clear = actions.add_parser("clear", help="delete letters that are not needed any more; proofs go on counting them")
-    _add_choice(clear)
+    which = "their numbers in the list (default: all that fit), and the pipeline file"
+    clear.add_argument("which", type=_number_or_file, nargs="*", metavar="ID|FILE", help=which)
     clear.add_argument("--yes", action="store_true", help="do not ask")
+    for action in (retry, clear):
+        action.add_argument("--pipeline", metavar="NAME", help="those of one pipeline, such as extract/ingested_events")
+        action.add_argument("--reason", metavar="TEXT", help="those refused for exactly this reason")
     for action in (listing, show, retry, clear):
         add_place(action)
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", type=int, nargs="*", metavar="ID", help="their numbers in the list (default: all that fit)")
-    parser.add_argument("--pipeline", metavar="NAME", help="those of one pipeline, such as extract/ingested_events")
-    parser.add_argument("--reason", metavar="TEXT", help="those refused for exactly this reason")
+def _number_or_file(word: str) -> int | Path:
+    from penstock.cli.place import is_file  # noqa: PLC0415 - as light as this module
+
+    if is_file(word):
+        return Path(word)
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor a pipeline file (NAME.toml)") from None
+
+
+def _parted(which: Sequence[int | Path]) -> tuple[list[int], list[Path]]:
+    return [one for one in which if isinstance(one, int)], [one for one in which if isinstance(one, Path)]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
-    return asyncio.run(_run(arguments))
-
-
-async def _run(arguments: argparse.Namespace) -> int:
-    from penstock.cli import answer  # noqa: PLC0415
-    from penstock.cli.place import database_url  # noqa: PLC0415
-    from penstock.stores.postgres.dead_letters import DeadLetters  # noqa: PLC0415
-    from penstock.stores.postgres.place import connected  # noqa: PLC0415 - heavy
-
-    async with connected(database_url(arguments)) as connections:
-        letters = DeadLetters(connections)
-        if arguments.action == "retry":
-            answer(await _retry(letters, _choice(arguments)))
-        elif arguments.action == "clear":
-            answer(await _clear(letters, _choice(arguments), yes=arguments.yes))
-        elif arguments.action == "show":
-            letter = await letters.one(arguments.id)
-            sys.stderr.write(
-                f"{letter.pipeline}, run {letter.run}, {letter.refused_at:%Y-%m-%d %H:%M:%S}Z\n{letter.reason}\n{letter.origin}\n"
-            )
-            sys.stderr.flush()
-            sys.stdout.buffer.write(letter.raw + b"\n")
-        elif arguments.json:
-            answer("".join(f"{_json(letter)}\n" for letter in await letters.latest(arguments.limit)))
-        else:
-            answer("".join(_lines(await letters.count(), await letters.latest(arguments.limit))))
+    asyncio.run({"list": _list, "show": _show, "retry": _retry, "clear": _clear}[arguments.action](arguments))
     return 0
 
 
-def _choice(arguments: argparse.Namespace) -> Choice:
-    from penstock.stores.postgres.dead_letters import Choice  # noqa: PLC0415
+async def _list(arguments: argparse.Namespace) -> None:
+    from penstock.cli import answer  # noqa: PLC0415
+    from penstock.cli.place import books  # noqa: PLC0415
+    from penstock.ports.bookkeeping import Choice  # noqa: PLC0415 - heavy
 
-    return Choice(arguments.pipeline, arguments.reason, arguments.ids or None)
+    async with books(arguments, arguments.file) as (found, name):
+        counts, latest = await found.count(Choice(name)), await found.latest(Choice(name), arguments.limit)
+    if arguments.json:
+        answer("".join(f"{_json(letter)}\n" for letter in latest))
+    else:
+        answer("".join(_lines(counts, latest, arguments.file)))
 
 
-async def _retry(letters: DeadLetters, choice: Choice) -> str:
-    from penstock.extract.letters import retry  # noqa: PLC0415
+async def _show(arguments: argparse.Namespace) -> None:
+    from penstock.cli.place import books  # noqa: PLC0415
+    from penstock.ports.bookkeeping import Choice, letter  # noqa: PLC0415 - heavy
+
+    async with books(arguments, arguments.file) as (found, name):
+        one = await letter(found, Choice(name, numbers=[arguments.id]))
+    sys.stderr.write(f"{one.pipeline}, run {one.run}, {one.refused_at:%Y-%m-%d %H:%M:%S}Z\n{one.reason}\n{one.origin}\n")
+    sys.stderr.flush()
+    sys.stdout.buffer.write(one.raw + b"\n")
+
+
+async def _retry(arguments: argparse.Namespace) -> None:
+    from penstock.cli import answer  # noqa: PLC0415
+    from penstock.cli.place import database_url  # noqa: PLC0415
+    from penstock.extract.letters import NotEvents, retry  # noqa: PLC0415 - heavy
+    from penstock.ports.bookkeeping import Choice, chosen, pipeline  # noqa: PLC0415
     from penstock.ports.checkpoints import Pipeline  # noqa: PLC0415
-    from penstock.stores.postgres.states import States  # noqa: PLC0415
+    from penstock.stores.postgres.bookkeeping import PostgresBookkeeping  # noqa: PLC0415
+    from penstock.stores.postgres.place import connected  # noqa: PLC0415
 
-    lines = []
-    for name in dict.fromkeys(pipeline for pipeline, _, _ in await letters.chosen(choice)):
-        state = await States(letters.connections).one(name)
-        lines.append(f"{name}: {await retry(letters.connections, Pipeline(name, state.source), choice)}.\n")
-    return "".join(lines)
+    numbers, files = _parted(arguments.which)
+    if files:
+        raise NotEvents(str(files[0]))
+    choice = Choice(arguments.pipeline, arguments.reason, numbers or None)
+    async with connected(database_url(arguments)) as connections:
+        found = PostgresBookkeeping(connections)
+        for name in dict.fromkeys(name for name, _, _ in await chosen(found, choice)):
+            state = await pipeline(found, name)
+            answer(f"{name}: {await retry(connections, Pipeline(name, state.source), choice)}.\n")
 
 
-async def _clear(letters: DeadLetters, choice: Choice, *, yes: bool) -> str:
+async def _clear(arguments: argparse.Namespace) -> None:
+    from penstock.cli import answer  # noqa: PLC0415
+    from penstock.cli.place import SaidByFile, books  # noqa: PLC0415
+    from penstock.ports.bookkeeping import Choice  # noqa: PLC0415 - heavy
+
+    numbers, files = _parted(arguments.which)
+    if files and (files[1:] or arguments.pipeline):
+        raise SaidByFile(f"{files[0]} and {files[1] if files[1:] else '--pipeline'}")
+    async with books(arguments, files[0] if files else None) as (found, name):
+        answer(await _cleared(found, Choice(name or arguments.pipeline, arguments.reason, numbers or None), yes=arguments.yes))
+
+
+async def _cleared(found: Bookkeeping, choice: Choice, *, yes: bool) -> str:
     from penstock.cli.asking import agreed  # noqa: PLC0415
+    from penstock.ports.bookkeeping import chosen  # noqa: PLC0415 - heavy
 
-    found = await letters.chosen(choice)
-    sys.stderr.write("".join(_counted(found)))
-    if not agreed(f"Delete these {sum(number for _, _, number in found):,} records for good?", yes=yes):
+    counts = await chosen(found, choice)
+    sys.stderr.write("".join(_counted(counts)))
+    if not agreed(f"Delete these {sum(number for _, _, number in counts):,} records for good?", yes=yes):
         return "Nothing was changed.\n"
-    return f"{await letters.clear(choice):,} dead letters cleared; proofs go on counting them as refused.\n"
+    cleared = await found.clear(choice)
+    return f"{counted(cleared, 'dead letter')} cleared; proofs go on counting {'it' if cleared == 1 else 'them'} as refused.\n"
 
 
 def _counted(counts: Sequence[tuple[str, str, int]]) -> Iterator[str]:
@@ -105,19 +148,20 @@ def _counted(counts: Sequence[tuple[str, str, int]]) -> Iterator[str]:
         yield f"{number:>9,}  {pipeline}  {reason}\n"
 
 
-def _lines(counts: Sequence[tuple[str, str, int]], latest: Sequence[DeadLetter]) -> Iterator[str]:
+def _lines(counts: Sequence[tuple[str, str, int]], latest: Sequence[DeadLetter], file: Path | None) -> Iterator[str]:
     if not counts:
-        yield "There are no dead letters.\n"
+        yield "There are no dead letters"
+        yield "; `penstock dead list FILE` shows those of a pipeline file.\n" if file is None else f" of {file}.\n"
         return
     yield from _counted(counts)
-    yield "\nThe newest; `penstock dead show ID` prints one whole:\n"
+    yield f"\nThe newest; `penstock dead show ID{'' if file is None else f' {shlex.quote(str(file))}'}` prints one whole:\n"
     for letter in latest:
         yield f"{letter.id:>9}  {letter.reason}\n           {_start(letter.raw)}\n"
 
 
 def _start(raw: bytes) -> str:
-    text = raw.decode(errors="backslashreplace")
-    return ascii(text)[1 : WIDTH - 1] + ("…" if len(text) > WIDTH else "")
+    text = ascii(raw.decode(errors="backslashreplace"))[1:-1]
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
 
 
 def _json(letter: DeadLetter) -> str:

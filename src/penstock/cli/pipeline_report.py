@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from penstock.cli.report import per_second, place, speed
 from penstock.engine.telemetry import Telemetry
+from penstock.model.counts import counted
 from penstock.model.redaction import redacted
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.evidence import Evidence
 from penstock.pipelines.job import Ending
 from penstock.ports.ends import Surroundings
-from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 
 
-def text(definition: Definition, around: Surroundings, ending: Ending, telemetry: Telemetry) -> str:
-    """For people."""
+def text(file: Path, definition: Definition, around: Surroundings, ending: Ending, telemetry: Telemetry) -> str:
+    """For people who ran `file`."""
     sink = definition.sink
     where = place(f"{sink.type}:", redacted(sink.kind.place(sink.settings, around)), sink.kind.show(sink.settings, around))
-    claims = [one for one in (definition.source.kind.claim, _pending(definition, around), _letters(definition, around, telemetry)) if one]
+    claims = [one for one in (definition.source.kind.claim, _pending(definition, around), _letters(file, telemetry)) if one]
     return "\n".join([*_evidence(ending, claims), "", *speed(telemetry, "settled and checked"), "", *where, ""])
 
 
@@ -51,13 +53,11 @@ def _pending(definition: Definition, around: Surroundings) -> str:
     return "" if pending is None else pending(definition.source.settings, around)
 
 
-def _letters(definition: Definition, around: Surroundings, telemetry: Telemetry) -> str:
-    """Where rejected records can be looked at."""
+def _letters(file: Path, telemetry: Telemetry) -> str:
+    """How rejected records can be looked at."""
     if not telemetry.total.refused:
         return ""
-    kept = around.checkpoints.database.path if isinstance(around.checkpoints, SqliteCheckpoints) else "the checkpoints"
-    where = definition.sink.kind.letters or f"they are in the table penstock_dead_letters of the SQLite file {kept}"
-    return f"Rejected records are kept with their bytes and the reason: {where}."
+    return f"Rejected records are kept with their bytes and the reason: `penstock dead list {shlex.quote(str(file))}` shows them."
 
 
 def _evidence(ending: Ending, claims: Sequence[str]) -> Iterator[str]:
@@ -67,12 +67,12 @@ def _evidence(ending: Ending, claims: Sequence[str]) -> Iterator[str]:
         return
     yield f"The evidence, with respect to what {redacted(shown.source)} held when the run looked:"
     yield from _counts(shown)
-    yield f" {shown.stretches} {'stretch' if shown.stretches == 1 else 'stretches'} stored, {shown.gaps} gaps between them."
+    yield f" {counted(shown.stretches, 'stretch', 'stretches')} stored, {counted(shown.gaps, 'gap')} between them."
     yield from (f" {claim}" for claim in claims)
     if shown.stated is not None:
-        yield f" The source stated {shown.stated:,} records."
+        yield f" The source stated {counted(shown.stated, 'record')}."
     if shown.in_sink is not None:
-        yield f" A reader of the sink finds {shown.in_sink:,} rows."
+        yield f" A reader of the sink finds {counted(shown.in_sink, 'row')}."
     yield from (f" DOES NOT HOLD: {fault}" for fault in shown.faults)
     yield _verdict(shown)
 
@@ -81,13 +81,13 @@ def _counts(shown: Evidence) -> Iterator[str]:
     counts = shown.counts
     parts = {
         "stored": counts.stored,
-        "duplicate": counts.duplicate,
+        "duplicate" if counts.duplicate == 1 else "duplicates": counts.duplicate,
         "unchanged": counts.unchanged,
         "left out": counts.filtered,
         "rejected": counts.refused,
     }
     told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number or what == "stored")
-    yield f" {counts.received:,} records received: {told}."
+    yield f" {counted(counts.received, 'record')} received: {told}."
 
 
 def _verdict(shown: Evidence) -> str:

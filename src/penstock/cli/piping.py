@@ -42,7 +42,8 @@ class PipelineWork:
         journal.note(self.file, journal.RUNNING)
         ending = await job.perform(self.definition, telemetry, stop)
         journal.note(self.file, ending.outcome.state, redacted(ending.outcome.message), telemetry.total.stored)
-        text = pipeline_report.text(self.definition, surroundings(self.definition, telemetry.counters), ending, telemetry)
+        around = surroundings(self.definition, telemetry.counters)
+        text = pipeline_report.text(self.file, self.definition, around, ending, telemetry)
         return LastWords(ending.outcome, text, pipeline_report.result(self.definition, ending, telemetry))
 
     def failed(self, error: PenstockError, telemetry: Telemetry) -> dict[str, object]:

@@ -10,6 +10,7 @@ from penstock.engine.telemetry import Telemetry
 from penstock.extract.job import Extraction
 from penstock.extract.proof import Part, Proof
 from penstock.extract.timestamps import EARLIEST
+from penstock.model.counts import counted
 from penstock.model.redaction import redacted
 from penstock.stores.postgres.place import Database
 
@@ -68,15 +69,19 @@ def speed(telemetry: Telemetry, proven: str) -> Iterator[str]:
     """How fast it went, and what it cost; `proven` is what came after the last row."""
     status, counters, before = telemetry.status(), telemetry.counters, telemetry.before
     brought = counters["rows_stored_total"]
-    if brought == 0 and before.received:
-        yield f"Nothing new: {before.stored:,} rows were stored before. Verified again in {status.proof_seconds:.1f} s."
+    if before.received and not counters["rows_received_total"]:
+        yield f"Nothing new: {_were(before.stored)} before. Verified again in {status.proof_seconds:.1f} s."
     else:
-        resumed = f", on top of {before.stored:,} that were stored before" if before.received else ""
-        rate = f"{brought:,} {'new ' if resumed else ''}rows in {status.seconds:.1f} s, {per_second(telemetry):,.0f} a second"
+        resumed = f", on top of {before.stored:,} stored before" if before.received else ""
+        rate = f"{counted(brought, 'new row' if resumed else 'row')} in {status.seconds:.1f} s, {per_second(telemetry):,.0f} a second"
         yield f"{rate}{resumed}; {proven} in {status.proof_seconds:.1f} s."
     if counters["requests_total"]:
         throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
-        yield f"{counters['requests_total']:,} requests, {throttled:,} throttled, {retried:,} retried."
+        yield f"{counted(counters['requests_total'], 'request')}, {throttled:,} throttled, {retried:,} retried."
+
+
+def _were(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'was' if rows == 1 else 'were'} stored"
 
 
 def place(what: str, where: str, command: str) -> Iterator[str]:

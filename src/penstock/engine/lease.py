@@ -6,11 +6,8 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from penstock.ports.checkpoints import Holder
-
-Judgement = Literal["free", "dead", "stale", "held"]
+from penstock.ports.checkpoints import Holder, Judgement
 
 PROC = Path("/proc")
 

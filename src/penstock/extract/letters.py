@@ -9,19 +9,22 @@ from penstock.engine.lease import this_process
 from penstock.extract import events
 from penstock.extract.alike import alike
 from penstock.extract.job import KEY
-from penstock.model.errors import Fatal
+from penstock.model.counts import counted
+from penstock.model.errors import Misconfigured
+from penstock.ports.bookkeeping import Choice
 from penstock.ports.checkpoints import Outcome, Pipeline, PositionMoved, Run
 from penstock.stores import kept
-from penstock.stores.postgres import dead_letters
+from penstock.stores.postgres.bookkeeping import CHOSEN, arguments
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections
-from penstock.stores.postgres.dead_letters import CHOSEN, Choice, DeadLetter
 from penstock.stores.postgres.loading import Loader
 from penstock.stores.postgres.names import TableName
 from penstock.stores.postgres.table import Table
 from penstock.stores.tables import TableGone
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from penstock.stores.postgres.connections import Connection
 
 PREFIX = "extract/"
@@ -39,10 +42,13 @@ CREDIT = """
     returning true"""
 
 
-class NotEvents(Fatal):
+class NotEvents(Misconfigured):
     """The dead letters of this pipeline are no events of the API."""
 
-    default_hint = "Only letters of `penstock extract` can be read again; those of a file's pipeline are once it is begun from nothing."
+    default_hint = (
+        "Only letters of `penstock extract` can be tried again. For a pipeline file mend its source or its stages, and begin from nothing:"
+        " `penstock state reset FILE`. Mode upsert or replace then takes no row twice."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Retried:
         return Retried(self.stored + other.stored, self.stored_before + other.stored_before, self.refused + other.refused)
 
     def __str__(self) -> str:
-        return f"{self.stored:,} dead letters stored, {self.stored_before:,} were stored before, {self.refused:,} refused again"
+        return f"{counted(self.stored, 'dead letter')} stored, {self.stored_before:,} were stored before, {self.refused:,} refused again"
 
 
 async def retry(connections: Connections, pipeline: Pipeline, choice: Choice) -> Retried:
@@ -99,16 +105,16 @@ async def _retry(checkpoints: PostgresCheckpoints, run: Run, loader: Loader, cho
         await checkpoints.beat(run)
         async with checkpoints.connections.transaction("on") as connection:
             await checkpoints.require_lease(connection, run)
-            found = await connection.fetch(NEXT, run.pipeline.name, *choice.arguments[1:], last)
+            found = await connection.fetch(NEXT, run.pipeline.name, *arguments(choice)[1:], last)
             for row in found:
-                sums += await _one(connection, run, loader, dead_letters.letter(row))
+                sums += await _one(connection, run, loader, row)
         if len(found) < AT_ONCE:
             return sums
         last = found[-1]["id"]
 
 
-async def _one(connection: Connection, run: Run, loader: Loader, letter: DeadLetter) -> Retried:
-    row = events.alone(letter.raw)
+async def _one(connection: Connection, run: Run, loader: Loader, letter: asyncpg.Record) -> Retried:
+    row = events.alone(letter["raw"])
     if isinstance(row, str):
         return await _refused(connection, letter, row)
     receipt = await loader.sift(connection, [row])
@@ -117,12 +123,12 @@ async def _one(connection: Connection, run: Run, loader: Loader, letter: DeadLet
     if not receipt.stored:
         await _refused(connection, letter, STORED_BEFORE)
         return Retried(stored_before=1)
-    if not await connection.fetchval(CREDIT, run.pipeline.name, letter.strand):
-        raise PositionMoved(f"dead letter {letter.id} is in the counts of no stretch")
-    await connection.execute("delete from penstock.dead_letters where id = $1", letter.id)
+    if not await connection.fetchval(CREDIT, run.pipeline.name, letter["strand"]):
+        raise PositionMoved(f"dead letter {letter['id']} is in the counts of no stretch")
+    await connection.execute("delete from penstock.dead_letters where id = $1", letter["id"])
     return Retried(stored=1)
 
 
-async def _refused(connection: Connection, letter: DeadLetter, reason: str) -> Retried:
-    await connection.execute("update penstock.dead_letters set reason = $2 where id = $1", letter.id, kept.text(reason))
+async def _refused(connection: Connection, letter: asyncpg.Record, reason: str) -> Retried:
+    await connection.execute("update penstock.dead_letters set reason = $2 where id = $1", letter["id"], kept.text(reason))
     return Retried(refused=1)

@@ -38,3 +38,8 @@ class Counts:
     def add_up(self) -> bool:
         """Whether every row that came in is accounted for."""
         return self.received == self.stored + self.duplicate + self.unchanged + self.refused + self.filtered
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 duplicate`, `1,200 stretches`; the plural is with s unless stated."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

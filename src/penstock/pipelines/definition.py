@@ -53,3 +53,8 @@ class Definition:
     sink: End[SinkKind]
     intake: Intake
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def kept_as(self) -> str:
+        """The name under which its positions are kept."""
+        return f"run/{self.name}"

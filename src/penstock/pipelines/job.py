@@ -60,7 +60,7 @@ async def perform(definition: Definition, telemetry: Telemetry, stop: asyncio.Ev
 def identity(definition: Definition, around: Surroundings) -> Pipeline:
     """Under which name, and as rows of which source, a pipeline's positions are kept."""
     source = definition.source
-    return Pipeline(f"run/{definition.name}", source.kind.identity(source.settings, around))
+    return Pipeline(definition.kept_as, source.kind.identity(source.settings, around))
 
 
 @asynccontextmanager

@@ -12,6 +12,9 @@ from penstock.ports.source import Progress, Scope
 
 RunState = Literal["completed", "completed with rejected rows", "failed", "cancelled"]
 
+Judgement = Literal["free", "dead", "stale", "held"]
+"""Of a lease: nobody has it, its holder is gone, or silent for too long, or at work."""
+
 
 class LeaseHeld(TryLater):
     """Another run of this pipeline is at work."""

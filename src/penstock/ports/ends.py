@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from penstock.model.metrics import Counters
+from penstock.ports.bookkeeping import Bookkeeping
 from penstock.ports.checkpoints import Checkpoints
 from penstock.ports.sink import Destination
 from penstock.ports.source import Source
@@ -77,8 +78,8 @@ class SinkKind:
     with the checkpoints of its surroundings (`penstock.engine.checkpointed`). `look` says in one sentence what is there for such rows, and
     changes nothing; it raises `Misconfigured` where they would not fit, and `Transient` where nobody answers. `place` says where the rows
     are, without secrets, `show` is a command that shows them. `count` says how many rows a reader finds there now, whoever wrote them, as
-    evidence that does not come from our own counts; None where that cannot be told. `letters` says where rejected records are, for a sink
-    that keeps them beside its rows instead of in the checkpoints of its surroundings.
+    evidence that does not come from our own counts; None where that cannot be told. `books` gives what the sink knows of its pipelines,
+    where it keeps positions beside its rows instead of in the checkpoints of its surroundings.
     """
 
     settings: type[Any]
@@ -88,4 +89,4 @@ class SinkKind:
     place: Callable[[Any, Surroundings], str]
     show: Callable[[Any, Surroundings], str]
     count: Callable[[Any, Surroundings, Intake], Awaitable[int]] | None = None
-    letters: str = ""
+    books: Callable[[Any, Surroundings], AbstractAsyncContextManager[Bookkeeping]] | None = None

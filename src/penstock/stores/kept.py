@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Protocol
 
+from penstock.engine.lease import LeaseSettings, judge, this_process
 from penstock.model.counts import Counts
 from penstock.model.coverage import Interval, Position, Span
+from penstock.ports.bookkeeping import DeadLetter, PastRun, State
+from penstock.ports.checkpoints import Holder
 from penstock.ports.flow import BlockId
-from penstock.ports.source import Scope
+from penstock.ports.source import Progress, Scope
 
 
 class Row(Protocol):
@@ -38,6 +43,34 @@ def block_id(row: Row) -> BlockId:
     """A row of `intents`."""
     after = Position(row["epoch"], row["after"], row["after_resume"])
     return BlockId(Position(row["epoch"], row["strand"]), after, Position(row["epoch"], row["upto"], row["upto_resume"]))
+
+
+def holder(row: Row | None) -> Holder | None:
+    """Who holds the lease of a row of `pipelines`."""
+    return None if row is None or row["holder"] is None else Holder(**json.loads(row["holder"]))
+
+
+def state(row: Row, progress: Progress, runs: Iterable[PastRun]) -> State:
+    """A row of `pipelines` together with `silent_s`, `file`, and how many `letters` there are and how many are `cleared`."""
+    silent_s = row["silent_s"] or 0.0
+    return State(
+        name=row["name"],
+        source=row["source"],
+        table=row["target"],
+        file=row["file"],
+        holder=holder(row),
+        lease=judge(holder(row), silent_s, LeaseSettings(), this_process()),
+        silent_s=silent_s,
+        progress=progress,
+        dead_letters=row["letters"],
+        cleared=row["cleared"],
+        runs=tuple(runs),
+    )
+
+
+def letter(row: Row, refused_at: datetime) -> DeadLetter:
+    """A row of `dead_letters`."""
+    return DeadLetter(row["id"], row["pipeline"], row["fence"], refused_at, row["reason"], row["origin"], row["raw"])
 
 
 def text(words: str) -> str:

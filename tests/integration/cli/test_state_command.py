@@ -40,9 +40,12 @@ def test_an_empty_database(empty: dict[str, str]) -> None:
     listed, shown = penstock(empty, "state", "list"), penstock(empty, "state", "show", NAME)
     retried, cleared = penstock(empty, "dead", "retry"), penstock(empty, "dead", "clear", "--yes")
 
-    assert (listed.returncode, listed.stdout) == (0, "There are no pipelines yet.\n")
+    assert (listed.returncode, listed.stdout) == (
+        0,
+        "There are no pipelines yet; `penstock state list FILE` shows the one of a pipeline file.\n",
+    )
     assert (shown.returncode, retried.returncode, cleared.returncode) == (2, 2, 2)
-    assert f"no pipeline of this name in the database: {NAME}" in shown.stderr
+    assert f"Nothing is kept of a pipeline of this name: {NAME}" in shown.stderr
     assert "penstock state list" in shown.stderr
     assert "No dead letter is meant" in retried.stderr
 
@@ -80,7 +83,7 @@ def test_letters_are_tried_again_and_cleared(extracted: dict[str, str]) -> None:
     assert retried.stdout == f"{NAME}: 0 dead letters stored, 0 were stored before, {kept} refused again.\n"
     assert "--yes" in refused.stderr
     assert cleared.stdout.startswith(f"{kept} dead letters cleared")
-    assert penstock(extracted, "dead", "list").stdout == "There are no dead letters.\n"
+    assert penstock(extracted, "dead", "list").stdout.startswith("There are no dead letters; ")
     assert json.loads(again.stdout)["complete"] is True
 
 

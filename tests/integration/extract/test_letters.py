@@ -12,13 +12,14 @@ from penstock.engine.lease import this_process
 from penstock.extract import letters
 from penstock.extract.events import JSONB_SCHEMA, alone
 from penstock.extract.letters import NotEvents, Retried, retry
+from penstock.ports.bookkeeping import Choice
+from penstock.ports.bookkeeping import pipeline as known
 from penstock.ports.checkpoints import LeaseHeld, Pipeline, PositionMoved
 from penstock.simulate.datasync import running
 from penstock.simulate.settings import DataSyncSettings
+from penstock.stores.postgres.bookkeeping import PostgresBookkeeping
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import Connections
-from penstock.stores.postgres.dead_letters import Choice, DeadLetters
-from penstock.stores.postgres.states import States
 from penstock.stores.tables import TableGone
 from tests.unit.extract.bodies import raw_event
 from tests.unit.extract.keyset import Keyset, Told, told
@@ -42,7 +43,7 @@ async def retried(bench: Bench, choice: Choice = Choice()) -> Retried:  # noqa: 
     """What became of letters."""
     connections = Connections(bench.dial, this_process())
     try:
-        state = await States(connections).one(PIPELINE)
+        state = await known(PostgresBookkeeping(connections), PIPELINE)
         return await retry(connections, Pipeline(state.name, state.source), choice)
     finally:
         connections.close()
@@ -72,7 +73,7 @@ async def test_letters_that_can_be_stored_by_now(bench: Bench, with_nul: Keyset)
     assert await bench.dead() == {}
     assert second.proof is not None
     assert (second.outcome.state, second.proof.faults, second.proof.sums.stored) == ("completed", [], 60)
-    assert (await bench.history())[1] == ("completed", "1 dead letters stored, 0 were stored before, 0 refused again")
+    assert (await bench.history())[1] == ("completed", "1 dead letter stored, 0 were stored before, 0 refused again")
 
 
 async def test_letters_that_are_refused_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +170,7 @@ async def test_cleared_letters_leave_the_proof_whole(bench: Bench) -> None:
     async with running(replace(API, undecodable=0.9, ties=0.5)) as server:
         await bench.run(server, settings)
         connections = Connections(bench.dial, this_process())
-        cleared = await DeadLetters(connections).clear(Choice(PIPELINE))
+        cleared = await PostgresBookkeeping(connections).clear(Choice(PIPELINE))
         connections.close()
         extraction = await bench.run(server, settings)
 

@@ -7,7 +7,6 @@ import pytest
 from penstock.ports.checkpoints import Pipeline
 from penstock.ports.flow import Receipt, Verdict
 from penstock.stores.postgres.census import Census, Stretch
-from penstock.stores.postgres.dead_letters import DeadLetters, NoSuchLetter
 from penstock.testing import records
 from tests.contract.benches import PostgresBench
 
@@ -43,27 +42,10 @@ async def test_keys_are_found_by_their_moment(census: Census) -> None:
 
 
 async def test_dead_letters_are_found(bench: PostgresBench, census: Census, pipeline: Pipeline) -> None:
-    """By their bytes, by number, the newest first, and by reason, the commonest first."""
+    """By their bytes."""
     run = await bench.runs.begin(pipeline, bench.next_holder())
     await bench.runs.save(run, records.block(0, 6, refused=[1, 4]), Receipt(3, refused=(Verdict(0, "too big"),)))
-    letters = DeadLetters(bench.runs.connections)
-
-    latest = await letters.latest(2)
 
     assert await census.is_dead_letter(pipeline.name, b"record 4")
+    assert await census.is_dead_letter(pipeline.name, b'{"id": 0, "name": "record 0"}')
     assert not await census.is_dead_letter(pipeline.name, b"record 5")
-    assert [(letter.raw, letter.reason, letter.run) for letter in latest] == [
-        (b'{"id": 0, "name": "record 0"}', "too big", run.fence),
-        (b"record 4", "refused by the source", run.fence),
-    ]
-    assert await letters.one(latest[0].id) == latest[0]
-    assert [(reason, number) for name, reason, number in await letters.count() if name == pipeline.name] == [
-        ("refused by the source", 2),
-        ("too big", 1),
-    ]
-
-
-async def test_a_letter_that_is_none_is_a_mistake(bench: PostgresBench) -> None:
-    """Asking for a number that nobody has says so."""
-    with pytest.raises(NoSuchLetter, match="9007199254740993"):
-        await DeadLetters(bench.runs.connections).one(2**53 + 1)

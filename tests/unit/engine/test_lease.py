@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from penstock.engine import lease
-from penstock.engine.lease import Judgement, LeaseSettings, judge, this_process
-from penstock.ports.checkpoints import Holder
+from penstock.engine.lease import LeaseSettings, judge, this_process
+from penstock.ports.checkpoints import Holder, Judgement
 
 SETTINGS = LeaseSettings(ttl_s=30)
 HERE = Holder("here.example", "this boot", 100, 5_000)

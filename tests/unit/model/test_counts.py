@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.model import counts
 from penstock.model.counts import Counts
 
 counted = st.builds(Counts, *(st.integers(0, 100) for _ in range(7)))
@@ -33,3 +34,10 @@ def test_a_record_too_many_is_noticed(name: str) -> None:
     counts = Counts(6, 1, 2, 3)
 
     assert not replace(counts, **{name: getattr(counts, name) + 1}).add_up
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 stretches"), (1, "1 stretch"), (1_200, "1,200 stretches")])
+def test_a_number_agrees_with_its_noun(number: int, told: str) -> None:
+    """One is singular; the plural takes an s unless it is stated."""
+    assert counts.counted(number, "stretch", "stretches") == told
+    assert counts.counted(2, "row") == "2 rows"

@@ -153,10 +153,24 @@ def test_the_example_runs_at_once_and_is_never_overwritten(tmp_path: Path, capsy
     assert main(["run", str(folder / "orders.toml")]) == 0
     out = capsys.readouterr().out
     assert " 102 records received: 90 stored, 1 duplicate, 10 left out, 1 rejected." in out
-    (kept,) = (tmp_path / "home" / "pipelines").glob("orders-*.sqlite")
-    assert f"they are in the table penstock_dead_letters of the SQLite file {kept}." in out
+    assert f"the reason: `penstock dead list {folder}/orders.toml` shows them." in out
     assert (folder / "orders.toml").read_text() == written
     assert len((folder / "orders.csv").read_text().splitlines()) == 91
+
+
+def test_a_run_that_brought_no_row_may_bring_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is new only where nothing was received: not where a record was rejected or left out."""
+    main(["init", str(tmp_path / "shop")])
+    data, said = tmp_path / "shop" / "orders.jsonl", []
+    for more in ("", "{ no JSON }\n", "", '{"id": 200, "ts": "2026-02-01T09:00:00Z", "status": "void", "amount": "7.50"}\n', ""):
+        with data.open("a") as file:
+            file.write(more)
+        main(["run", str(tmp_path / "shop" / "orders.toml")])
+        said.append(capsys.readouterr().out)
+
+    assert ["Nothing new: 90 rows were stored before" in one for one in said] == [False, False, True, False, True]
+    assert ["0 new rows in" in one for one in said] == [False, True, False, True, False]
+    assert " 104 records received: 90 stored, 1 duplicate, 11 left out, 2 rejected." in said[-1]
 
 
 def test_an_example_takes_the_name_it_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

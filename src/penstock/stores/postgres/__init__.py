@@ -27,5 +27,5 @@ SINK = SinkKind(
     place=lambda settings, _: _ends().place(settings),
     show=lambda settings, _: _ends().show(settings),
     count=lambda settings, _, __: _ends().count(settings),
-    letters="`penstock dead list` shows them",
+    books=lambda settings, _: _ends().books(settings),
 )

@@ -59,7 +59,7 @@ class PostgresCheckpoints:
             )
             found = await connection.fetchrow(LOOK, pipeline.name)
             assert found is not None
-            before = None if found["holder"] is None else Holder(**json.loads(found["holder"]))
+            before = kept.holder(found)
             _require_source(found, pipeline)
             if judge(before, found["silent_s"] or 0.0, self.settings, holder) == "held":
                 raise LeaseHeld(f"{pipeline.name} is held by {before}, which was alive {found['silent_s']:.0f} s ago")
@@ -215,8 +215,7 @@ class PostgresCheckpoints:
         """Say why a compare-and-set found nothing."""
         now = await connection.fetchrow(LOOK, run.pipeline.name)
         if now is None or now["fence"] != run.fence:
-            holder = None if now is None or now["holder"] is None else Holder(**json.loads(now["holder"]))
-            raise LeaseLost(f"{run.pipeline.name} was taken over by {holder or 'another run, which has ended'}")
+            raise LeaseLost(f"{run.pipeline.name} was taken over by {kept.holder(now) or 'another run, which has ended'}")
         raise PositionMoved(run.pipeline.name)
 
 

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from penstock.engine.lease import LeaseSettings
+from penstock.ports.bookkeeping import Bookkeeping
 from penstock.ports.ends import Intake, Surroundings
 from penstock.ports.sink import Destination
 from penstock.ports.source import Source
+from penstock.stores.postgres.bookkeeping import PostgresBookkeeping
 from penstock.stores.postgres.checkpoints import PostgresCheckpoints
 from penstock.stores.postgres.connections import CONNECT_TIMEOUT_S, readable
 from penstock.stores.postgres.destination import PostgresDestination
@@ -41,6 +43,13 @@ async def sink(settings: PostgresSinkSettings, surroundings: Surroundings, intak
     lease = LeaseSettings(ttl_s=surroundings.lease_s, beat_s=surroundings.lease_s / 6)
     async with connected(settings.url) as connections:
         yield PostgresDestination(table(settings, intake), PostgresCheckpoints(connections, lease))
+
+
+@asynccontextmanager
+async def books(settings: PostgresSinkSettings) -> AsyncIterator[Bookkeeping]:
+    """What the database knows of its pipelines."""
+    async with connected(settings.url) as connections:
+        yield PostgresBookkeeping(connections)
 
 
 def table(settings: PostgresSinkSettings, intake: Intake) -> Table:

@@ -27,5 +27,5 @@ SINK = SinkKind(
     place=lambda settings, around: _ends().place(settings, around),
     show=lambda settings, around: _ends().show(settings, around),
     count=lambda settings, around, _: _ends().count(settings, around),
-    letters="they are in the table penstock_dead_letters of the same file",
+    books=lambda settings, around: _ends().books(settings, around),
 )

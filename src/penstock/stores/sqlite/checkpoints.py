@@ -17,7 +17,7 @@ from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLo
 from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
 from penstock.ports.source import Progress, Scope
 from penstock.stores import kept
-from penstock.stores.sqlite.database import Database, reading
+from penstock.stores.sqlite.database import Database, kept_in
 
 T = TypeVar("T")
 
@@ -48,7 +48,9 @@ FORGET_INTENT = "delete from penstock_intents where (pipeline, strand, after, af
 
 LETTER = "insert into penstock_dead_letters (pipeline, fence, refused_at, reason, origin, raw) values (?, ?, ?, ?, ?, ?)"
 
-TAKE = "update penstock_pipelines set fence = fence + 1, holder = ?, beaten_at = ? where name = ? returning fence"
+NEXT_FENCE = "update penstock_fences set last = last + 1 returning last"
+
+TAKE = "update penstock_pipelines set fence = ?, holder = ?, beaten_at = ? where name = ?"
 
 INTERRUPT = "update penstock_runs set state = 'interrupted', ended_at = ? where pipeline = ? and state = 'running'"
 
@@ -78,11 +80,12 @@ class SqliteCheckpoints:
         found = _look(connection, name)
         assert found is not None
         _require_source(found, pipeline)
-        before, silent_s = _holder(found), now - found["beaten_at"]
+        before, silent_s = kept.holder(found), now - found["beaten_at"]
         if judge(before, silent_s, self.settings, holder) == "held":
             raise LeaseHeld(f"{name} is held by {before}, which was alive {silent_s:.0f} s ago")
         words = json.dumps(asdict(holder))
-        fence = int(connection.execute(TAKE, (words, now, name)).fetchone()[0])
+        fence = int(connection.execute(NEXT_FENCE).fetchone()[0])
+        connection.execute(TAKE, (fence, words, now, name))
         connection.execute(INTERRUPT, (now, name))
         connection.execute("insert into penstock_runs (pipeline, fence, holder, started_at) values (?, ?, ?, ?)", (name, fence, words, now))
         return Run(pipeline, fence, holder)
@@ -94,7 +97,7 @@ class SqliteCheckpoints:
 
     async def progress(self, run: Run) -> Progress:
         """What is committed; whatever this run had begun before has ended by then."""
-        return await self.within(run, lambda connection: _progress(connection, run.pipeline.name))
+        return await self.within(run, lambda connection: progress_of(connection, run.pipeline.name))
 
     async def peek(self, pipeline: Pipeline) -> Progress:
         """What is committed, or nothing; neither a file nor a table is made."""
@@ -189,18 +192,11 @@ def _require_source(found: sqlite3.Row, pipeline: Pipeline) -> None:
 
 
 def _peek(path: Path, pipeline: Pipeline) -> Progress:
-    if not path.exists():
-        return Progress()
-    with reading(path) as connection:
-        ours = connection.execute("select 1 from sqlite_master where name = 'penstock_pipelines'").fetchone()
-        if ours is None or (found := _look(connection, pipeline.name)) is None:
+    with kept_in(path) as connection:
+        if connection is None or (found := _look(connection, pipeline.name)) is None:
             return Progress()
         _require_source(found, pipeline)
-        return _progress(connection, pipeline.name)
-
-
-def _holder(row: sqlite3.Row | None) -> Holder | None:
-    return None if row is None or row["holder"] is None else Holder(**json.loads(row["holder"]))
+        return progress_of(connection, pipeline.name)
 
 
 def _require_lease(connection: sqlite3.Connection, run: Run) -> None:
@@ -210,10 +206,11 @@ def _require_lease(connection: sqlite3.Connection, run: Run) -> None:
 
 
 def _lost(run: Run, now: sqlite3.Row | None) -> NoReturn:
-    raise LeaseLost(f"{run.pipeline.name} was taken over by {_holder(now) or 'another run, which has ended'}")
+    raise LeaseLost(f"{run.pipeline.name} was taken over by {kept.holder(now) or 'another run, which has ended'}")
 
 
-def _progress(connection: sqlite3.Connection, name: str) -> Progress:
+def progress_of(connection: sqlite3.Connection, name: str) -> Progress:
+    """What is committed of a pipeline that there is."""
     found = _look(connection, name)
     assert found is not None
     covered = connection.execute("select * from penstock_coverage where pipeline = ? order by strand", (name,))

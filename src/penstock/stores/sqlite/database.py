@@ -90,6 +90,18 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
+def kept_in(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection that reads what is kept in a file, all of one moment; None where there is no file, or it has none of our tables."""
+    if not path.exists():
+        yield None
+        return
+    with reading(path) as connection:
+        connection.execute("begin")
+        ours = connection.execute("select 1 from sqlite_schema where name = 'penstock_pipelines'").fetchone()
+        yield connection if ours else None
+
+
+@contextmanager
 def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction that takes the write lock when it begins."""
     connection.execute("begin immediate")

@@ -11,9 +11,11 @@ from shlex import quote
 import pyarrow as pa
 
 from penstock.engine.lease import LeaseSettings
+from penstock.ports.bookkeeping import Bookkeeping
 from penstock.ports.ends import Intake, Surroundings
 from penstock.ports.sink import Destination
 from penstock.ports.source import Source
+from penstock.stores.sqlite.bookkeeping import SqliteBookkeeping
 from penstock.stores.sqlite.checkpoints import SqliteCheckpoints
 from penstock.stores.sqlite.database import Database, reading
 from penstock.stores.sqlite.destination import SqliteDestination
@@ -36,6 +38,16 @@ async def sink(settings: SqliteSinkSettings, surroundings: Surroundings, intake:
     lease = LeaseSettings(ttl_s=surroundings.lease_s, beat_s=surroundings.lease_s / 6)
     try:
         yield SqliteDestination(table(settings, intake), SqliteCheckpoints(database, lease))
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def books(settings: SqliteSinkSettings, surroundings: Surroundings) -> AsyncIterator[Bookkeeping]:
+    """What the file knows of its pipelines."""
+    database = Database(file(settings, surroundings))
+    try:
+        yield SqliteBookkeeping(database)
     finally:
         await database.close()
 
