@@ -15,11 +15,15 @@ def test_the_commands_of_the_tutorial_do_what_it_says(tmp_path: Path) -> None:
     """Each block of commands in a shell; the mistake is told with its line, and everything else goes well."""
     said = _read_through("first-pipeline.md", tmp_path)
 
-    assert len(said) == 8
-    assert "Nothing new" in said[4]
-    assert "103 records received: 91 stored" in said[5]
-    assert re.search(r"mistake.toml, line \d+: stages\[3\].filtr: `filtr` is no stage; did you mean `filter`", said[6])
-    assert "orders.toml  completed with rejected rows" in said[7]
+    assert len(said) == 10
+    assert "`penstock dead list shop/orders.toml` shows them" in said[3]
+    assert "1  run/orders  it is no JSON" in said[4]
+    assert "orders.jsonl, line 79" in said[5]
+    assert "{ this line is no JSON }\n" in said[5]
+    assert "Nothing new" in said[6]
+    assert "103 records received: 91 stored" in said[7]
+    assert re.search(r"mistake.toml, line \d+: stages\[3\].filtr: `filtr` is no stage; did you mean `filter`", said[8])
+    assert "orders.toml  completed with rejected rows" in said[9]
 
 
 def test_a_first_run_goes_as_its_page_says(tmp_path: Path, reachable_folder: Path) -> None:
