@@ -21,8 +21,8 @@ class TooManyRefused(Fatal):
     """Too many records were refused."""
 
     default_hint = (
-        "See why with `penstock dead list`, of a pipeline file with `penstock dead list FILE`. If they may be left out, allow a larger share"
-        " (--max-refused-percent of an extraction, max_refused_percent under [limits] of a file) and run the command again."
+        "See why with `penstock dead list`, of a pipeline file with `penstock dead list FILE`. If they may be left out, allow a larger"
+        " share (--max-refused-percent of an extraction, max_refused_percent under [limits] of a file) and run the command again."
     )
 
 
