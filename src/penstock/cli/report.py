@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from penstock.extract.proof import Part, Proof
 from penstock.extract.timestamps import EARLIEST
 from penstock.model.counts import counted
 from penstock.model.redaction import redacted
+from penstock.stores.postgres.names import quoted
 from penstock.stores.postgres.place import Database
 
 BEGINNING = "the beginning"
@@ -62,7 +64,8 @@ class Report:
             yield f"Attempts left: {submission.attempts_left}."
 
     def _place(self) -> Iterator[str]:
-        yield from place(f"the table {self.table} of", self.database.place, f"{self.database.command} 'select count(*) from {self.table}'")
+        query = shlex.quote(f"select count(*) from {quoted(self.table)}")
+        yield from place(f"the table {self.table} of", self.database.place, f"{self.database.command} {query}")
 
 
 def speed(telemetry: Telemetry, proven: str) -> Iterator[str]:

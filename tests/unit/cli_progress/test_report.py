@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
 
-from penstock.cli.report import MOST_ROWS, table
+from penstock.cli.report import MOST_ROWS, Report, table
+from penstock.engine.telemetry import Telemetry
+from penstock.extract.job import Extraction
 from penstock.extract.proof import Part, Proof
+from penstock.ports.checkpoints import Outcome
+from penstock.stores.postgres.names import quoted
+from penstock.stores.postgres.place import Database
 
 DAY_MS = 86_400_000
 START_MS = 1_769_541_612_369
@@ -31,6 +37,16 @@ def test_it_fits_a_screen_and_adds_up(parts: int) -> None:
     assert sum(int(cells[4].replace(",", "")) for cells in columns) == sum(range(1, parts + 1))
     assert sums.split()[1:] == [f"{sum(range(1, parts + 1)):,}"] * 2 + ["0", f"{sum(range(1, parts + 1)):,}"]
     assert [cells[2:4] for cells in columns[1:]] == [cells[:2] for cells in columns[:-1]]
+
+
+@pytest.mark.parametrize("name", ["ingested_events", "Events", "user", "it's", 'a "b"'])
+def test_the_command_that_shows_the_data(name: str) -> None:
+    """Whatever the table is called, a shell passes on a query that PostgreSQL takes for this table."""
+    telemetry, extraction = Telemetry(), Extraction(Outcome("cancelled", "stopped"), None)
+    database = Database(None, "postgresql://host/db", "psql -c")  # type: ignore[arg-type] # it is not dialled
+    command = Report(extraction, telemetry, database, name).as_text().rstrip().splitlines()[-1]
+
+    assert shlex.split(command) == ["psql", "-c", f"select count(*) from {quoted(name)}"]
 
 
 def test_where_something_does_not_hold_each_stretch_is_shown() -> None:
