@@ -104,10 +104,12 @@ class EventsApi:
             if answer.status == 403 and "INVALID_STREAM_TOKEN" in self.client.said(answer):
                 ticket.refused(used[-1])
                 raise Stale("it calls new stream tokens invalid")
-            if answer.status in (401, 403, *NOWHERE):
-                raise StreamClosed(f"HTTP {answer.status} {self.client.said(answer)}".rstrip())
+            try:
+                served = self._read(answer)
+            except (KeyRejected, NoSuchApi, ApiRefuses) as error:  # whether the API as a whole refuses us, `/events` will say
+                raise StreamClosed(error.detail.rstrip()) from None
             ticket.served()
-            return self._read(answer)
+            return served
 
         return await self.client.send(ticket.lane, ask, read, _place(cursor))
 

@@ -19,6 +19,7 @@ from penstock.model.errors import PenstockError
 from penstock.model.metrics import Counters
 from penstock.simulate.datasync import Clock, Server, running
 from penstock.simulate.faults import FaultProfile
+from penstock.simulate.http import ApiError
 from penstock.simulate.keys import NEWEST_MS
 from penstock.simulate.settings import DataSyncSettings, RateLimit, Stream
 from penstock.simulate.stream import FEED
@@ -117,6 +118,22 @@ async def test_closed_on_the_way(clock: Clock) -> None:
     assert server.audit.paths[EVENTS] == 20
     assert server.audit.paths[ACCESS_PATH] == 2
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+async def test_refused_for_its_token(status: int, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that gives a token and then refuses requests, for whatever reason, is left for `/events`, which may take them."""
+
+    def refuse(_: object) -> None:
+        raise ApiError(status, "Refused", "REFUSED", "Not so")
+
+    async with streaming(API, clock) as (server, api, told):
+        monkeypatch.setattr(server.api.stream, "admitted", refuse)
+        await workers_read(api, 20)
+
+    assert server.audit.paths[EVENTS] == 20
+    (remark,) = told
+    assert f"HTTP {status}" in remark
 
 
 async def test_tokens_that_are_worth_nothing(clock: Clock) -> None:
