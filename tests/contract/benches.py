@@ -335,21 +335,27 @@ class SqliteDestinationBench(Beside[SqliteBench]):
 
 @dataclass
 class ParquetBench(Beside[SqliteBench]):
-    """A folder, and the checkpoints beside it; two blocks of the suite fill a file."""
+    """A folder of its `kind`, and the checkpoints beside it; two blocks of the suite fill a file."""
 
     folder: Path
+    kind: type[ParquetFolder] = ParquetFolder
 
     @property
     def runs(self) -> ParquetFolder:
         """The two, joined anew."""
-        return ParquetFolder(self.checkpoints.runs, self.folder, file_bytes=200)
+        return self.kind(self.checkpoints.runs, self.folder, file_bytes=200)
+
+    @property
+    def writing(self) -> Path:
+        """Where files get their names: the folder, or the last of its generations."""
+        return self.folder if self.kind is ParquetFolder else max(self.folder.parent.glob(".records.0*"), default=self.folder)
 
     async def crash(self) -> None:
         """The process goes, and leaves a file without a name."""
         await self.checkpoints.crash()
-        if self.folder.exists():
-            (self.folder / ".part-000000-000000.parquet.unfinished").write_bytes(b"PAR1")
+        if self.writing.exists():
+            (self.writing / ".part-000000-000000.parquet.unfinished").write_bytes(b"PAR1")
 
     async def stored(self) -> Sequence[int]:
         """The ids in all files that have a name."""
-        return [number for path in files_of(self.folder) for number in pq.read_table(path).column("id").to_pylist()]
+        return [number for path in files_of(self.writing) for number in pq.read_table(path).column("id").to_pylist()]

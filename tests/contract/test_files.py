@@ -17,7 +17,9 @@ from penstock.stores.csv.writing import CsvRecords
 from penstock.stores.jsonl.settings import JsonlSource
 from penstock.stores.jsonl.source import source
 from penstock.stores.jsonl.writing import JsonLines
+from penstock.stores.parquet.generations import ParquetGenerations
 from penstock.stores.parquet.settings import ParquetSource
+from penstock.stores.parquet.sink import ParquetFolder
 from penstock.stores.parquet.source import source as parquet_source
 from penstock.testing.destinations import DestinationSuite
 from penstock.testing.sources import SourceSuite
@@ -121,9 +123,9 @@ class TestParquetSource(SourceSuite):
 
 
 class TestParquetFolder(DestinationSuite):
-    """A folder of files, with the positions in their footers."""
+    """A folder of files, with the positions in their footers, that is added to or replaced."""
 
-    @pytest.fixture
-    def bench(self, sqlite_bench: SqliteBench, tmp_path: Path) -> ParquetBench:
+    @pytest.fixture(params=[ParquetFolder, ParquetGenerations])
+    def bench(self, sqlite_bench: SqliteBench, tmp_path: Path, request: pytest.FixtureRequest) -> ParquetBench:
         """A folder of its own."""
-        return ParquetBench(sqlite_bench, tmp_path / "records")
+        return ParquetBench(sqlite_bench, tmp_path / "records", request.param)

@@ -14,7 +14,10 @@ from penstock.cli import main
 CALLS = {
     "fsync": ("os", "fsync"),
     "rename": ("pathlib", "Path.rename"),
-    "replace": ("pathlib", "Path.replace"),
+    "publish": ("penstock.stores.files.written", "WrittenFile._publish"),
+    "link": ("penstock.stores.parquet.generations", "ParquetGenerations._link"),
+    "symlink": ("pathlib", "Path.symlink_to"),
+    "rmtree": ("shutil", "rmtree"),
     "encode json": ("penstock.stores.jsonl.writing", "JsonLines.encode"),
     "encode csv": ("penstock.stores.csv.writing", "CsvRecords.encode"),
     "confirm": ("penstock.stores.sqlite.checkpoints", "SqliteCheckpoints.advance_within"),

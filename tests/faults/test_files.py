@@ -74,10 +74,18 @@ class Bench:
         """The command that meets a signal."""
         return [sys.executable, "-m", "tests.faults.dying", call, number, sign, when]
 
-    def assert_whole(self) -> None:
+    def grow(self) -> None:
+        """One more row to be read."""
+        with (self.folder / "in.jsonl").open("ab") as file:
+            file.write(b'{"id": %d, "pad": ""}\n' % ROWS)
+
+    def found(self) -> list[int]:
+        """What a reader finds."""
+        return sorted(READERS[self.sink](self.folder / "out"))
+
+    def assert_whole(self, rows: int = ROWS) -> None:
         """Every row is there once; what is no row is not."""
-        found = READERS[self.sink](self.folder / "out")
-        assert sorted(found) == [number for number in range(ROWS) if number % 2_500 or number // 2_500 >= REFUSED]
+        assert self.found() == [number for number in range(rows) if number % 2_500 or number // 2_500 >= REFUSED]
         assert [path.name for path in self.folder.rglob("*.unfinished")] == []
 
 
@@ -85,12 +93,24 @@ POINTS = [
     ("jsonl", "append", "fsync", "3", "after"),
     ("csv", "append", "fsync", "1", "before"),
     ("csv", "append", "fsync", "4", "before"),
-    ("jsonl", "replace", "replace", "1", "before"),
-    ("jsonl", "replace", "replace", "1", "after"),
+    ("jsonl", "replace", "publish", "1", "before"),
+    ("jsonl", "replace", "publish", "1", "after"),
     ("parquet", "append", "fsync", "2", "after"),
     ("parquet", "append", "rename", "1", "after"),
     ("parquet", "append", "rename", "3", "before"),
     ("parquet", "append", "confirm", "3", "after"),
+    ("parquet", "replace", "rename", "1", "after"),
+    ("parquet", "replace", "rename", "3", "before"),
+    ("parquet", "replace", "symlink", "1", "after"),
+    ("parquet", "replace", "link", "1", "after"),
+]
+REPLACING = [
+    ("rename", "1", "after", "old"),
+    ("confirm", "2", "after", "old"),
+    ("symlink", "1", "after", "old"),
+    ("link", "2", "after", "new"),
+    ("rmtree", "1", "before", "new"),
+    ("rmtree", "1", "after", "new"),
 ]
 
 
@@ -106,6 +126,25 @@ def test_a_kill_at_any_step_costs_nothing(tmp_path: Path, point: tuple[str, str,
     assert killed == -signal.SIGKILL
     assert ended == 0, said
     bench.assert_whole()
+
+
+@pytest.mark.parametrize(("call", "number", "when", "shown"), REPLACING)
+def test_a_reader_finds_one_generation_whole(tmp_path: Path, call: str, number: str, when: str, shown: str) -> None:
+    """Wherever a run that replaces Parquet files is killed, a reader finds all old rows or all new ones; the next run leaves one folder."""
+    bench = Bench(tmp_path, "parquet", "replace")
+    first, said_first = bench.run()
+    old = bench.found()
+    bench.grow()
+
+    killed, _ = bench.run(bench.dying(call, number, "SIGKILL", when))
+    between = bench.found()
+    ended, said = bench.run()
+
+    assert (first, killed) == (0, -signal.SIGKILL), said_first
+    assert between == (old if shown == "old" else [*old, ROWS])
+    assert ended == 0, said
+    bench.assert_whole(ROWS + 1)
+    assert [path.name for path in tmp_path.glob(".out*")] == [(tmp_path / "out").readlink().name]
 
 
 @pytest.mark.parametrize(("sink", "call"), [("jsonl", "encode json"), ("csv", "encode csv"), ("parquet", "fsync")])

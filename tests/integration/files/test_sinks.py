@@ -31,7 +31,7 @@ from penstock.ports.source import Partition, Progress, Source
 from penstock.stores import csv, jsonl, parquet
 from penstock.stores.columns import json_field
 from penstock.stores.csv.settings import CsvSink, CsvSource
-from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NeedsFile, NoSuchFile, NoSuchFolder, NotReadable
+from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NeedsFile, NoSuchFile, NoSuchFolder, NotReadable, OtherMode
 from penstock.stores.jsonl.settings import JsonlSink, JsonlSource
 from penstock.stores.memory import MemoryCheckpoints, MemorySource
 from penstock.stores.parquet.settings import ParquetSink, ParquetSource
@@ -123,6 +123,22 @@ class Place:
         sink, settings = KINDS[kind]
         assert sink.count is not None
         return await sink.count(settings, self.around, Intake())
+
+
+class Broken(MemorySource):
+    """A source that fails after its first batch."""
+
+    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """Read, and fail."""
+        yield await anext(MemorySource.read(self, partition))
+        raise FileLost("on purpose")
+
+
+def hidden(place: Place) -> list[str]:
+    """What is there beside the data, its state apart, and apart from the folder that a link leads to."""
+    out = place.folder / "out"
+    shown = out.readlink().name if out.is_symlink() else ""
+    return [path.name for path in place.folder.glob(".*") if path.name != shown]
 
 
 @pytest.fixture
@@ -227,37 +243,31 @@ async def test_new_columns_are_in_new_parquet_files(place: Place) -> None:
     assert "1 files" in await place.look("parquet", records.SCHEMA.append(pa.field("more", pa.string())))
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_replacing_shows_the_old_rows_until_the_new_ones_are_complete(place: Place, kind: str) -> None:
     """The rows of the last complete run stay until those of the next are all there; then they are gone."""
     await place.run(kind, records.source(30), "replace")
-    broken = records.source(50)
-
-    class Broken(MemorySource):
-        async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
-            yield await anext(MemorySource.read(self, partition))
-            raise FileLost("on purpose")
 
     with pytest.raises(FileLost):
-        await place.run(kind, Broken(broken.table, batch_rows=10, epoch="records"), "replace")
+        await place.run(kind, Broken(records.source(50).table, batch_rows=10, epoch="records"), "replace")
     assert await place.count(kind) == 30
-    await place.run(kind, broken, "replace")
+    await place.run(kind, records.source(50), "replace")
 
     assert await place.count(kind) == 50
-    assert list(place.folder.glob(".*")) == []
+    assert hidden(place) == []
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_the_same_rows_replace_themselves(place: Place, kind: str) -> None:
     """A run that brings what is there already leaves one file, with each row once."""
     for _ in range(3):
         await place.run(kind, records.source(30), "replace")
 
     assert await place.count(kind) == 30
-    assert list(place.folder.glob(".*")) == []
+    assert hidden(place) == []
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_foreign_file_is_not_replaced(place: Place, kind: str) -> None:
     """A file that was put in the place of ours, or was there before, stays."""
     (place.folder / "out").write_bytes(b"somebody else's")
@@ -266,6 +276,79 @@ async def test_a_foreign_file_is_not_replaced(place: Place, kind: str) -> None:
         await place.run(kind, records.source(3), "replace")
 
     assert (place.folder / "out").read_bytes() == b"somebody else's"
+
+
+async def test_a_link_of_somebody_else_is_not_replaced(place: Place) -> None:
+    """A link that leads elsewhere stays, with what it leads to."""
+    (place.folder / "elsewhere").mkdir()
+    (place.folder / "out").symlink_to("elsewhere")
+
+    with pytest.raises(ForeignFile):
+        await place.look("parquet", mode="replace")
+    with pytest.raises(ForeignFile):
+        await place.run("parquet", records.source(3), "replace")
+
+    assert (place.folder / "out").readlink() == Path("elsewhere")
+
+
+@pytest.mark.parametrize(("before", "after"), [("append", "replace"), ("replace", "append")])
+async def test_parquet_does_not_go_from_one_mode_to_the_other(place: Place, before: Mode, after: Mode) -> None:
+    """A folder that is added to and one that is replaced differ; the run says so, forgets nothing, and the mode before goes on."""
+    await place.run("parquet", records.source(3), before)
+
+    with pytest.raises(OtherMode):
+        await place.look("parquet", mode=after)
+    with pytest.raises(OtherMode):
+        await place.run("parquet", records.source(3), after)
+    await place.run("parquet", records.source(3), before)
+
+    assert await place.count("parquet") == 3
+
+
+async def test_positions_without_their_folder_are_of_another_mode(place: Place) -> None:
+    """Where a folder that was added to was moved away, its positions are not taken for those of a new generation."""
+    await place.run("parquet", records.source(3))
+    shutil.rmtree(place.folder / "out")
+
+    with pytest.raises(OtherMode):
+        await place.run("parquet", records.source(3), "replace")
+
+
+async def test_a_copy_in_the_place_of_the_link_is_foreign(place: Place) -> None:
+    """A folder of files that somebody put where the link was is not replaced."""
+    await place.run("parquet", records.source(3), "replace")
+    shutil.copytree(place.folder / "out", place.folder / "copy")
+    (place.folder / "out").unlink()
+    (place.folder / "copy").rename(place.folder / "out")
+
+    with pytest.raises(ForeignFile):
+        await place.run("parquet", records.source(3), "replace")
+
+
+async def test_a_link_that_is_gone_is_made_again(place: Place) -> None:
+    """Removing the link removes no rows: looking says it will be made, and the next run shows its own."""
+    await place.run("parquet", records.source(3), "replace")
+    (place.folder / "out").unlink()
+
+    assert "will be made" in await place.look("parquet", mode="replace")
+    await place.run("parquet", records.source(5), "replace")
+
+    assert await place.count("parquet") == 5
+
+
+async def test_what_was_not_confirmed_is_not_taken_into_a_new_generation(place: Place) -> None:
+    """A file that got its name in a generation of which nothing is stored goes with it, and its rows are there once."""
+    await place.run("parquet", records.source(3), "replace")
+
+    with pytest.raises(FileLost):
+        await place.run("parquet", Broken(records.source(3).table, epoch="records"), "replace")
+    (generation,) = hidden(place)
+    (file,) = (place.folder / "out").glob("*.parquet")
+    shutil.copy(file, place.folder / generation)
+    await place.run("parquet", records.source(3), "replace")
+
+    assert await place.count("parquet") == 3
+    assert hidden(place) == []
 
 
 async def test_numbers_that_json_cannot_say_are_refused(place: Place) -> None:

@@ -62,6 +62,12 @@ class FileLost(Fatal):
     default_hint = "Bring it back; or begin from nothing: `penstock state reset`."
 
 
+class OtherMode(Misconfigured):
+    """The files there were written in another mode."""
+
+    default_hint = "Nothing was changed. Name another `path`, or go on in the mode before."
+
+
 class FileDoesNotFit(Misconfigured):
     """A file has other columns than the rows."""
 

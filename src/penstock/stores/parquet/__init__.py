@@ -35,16 +35,17 @@ SOURCE = SourceKind(
 )
 
 
-def _folder(settings: ParquetSink, surroundings: Surroundings) -> ParquetFolder:
+def _folder(settings: ParquetSink, surroundings: Surroundings, intake: Intake) -> ParquetFolder:
+    from penstock.stores.parquet.generations import ParquetGenerations  # noqa: PLC0415 - as above
     from penstock.stores.parquet.sink import ParquetFolder  # noqa: PLC0415 - as above
 
-    return ParquetFolder(beside(surroundings), surroundings.folder / settings.path, settings.file_bytes, settings.compression)
+    kind = ParquetGenerations if intake.mode == "replace" else ParquetFolder
+    return kind(beside(surroundings), surroundings.folder / settings.path, settings.file_bytes, settings.compression)
 
 
 @asynccontextmanager
 async def _sink(settings: ParquetSink, surroundings: Surroundings, intake: Intake) -> AsyncIterator[Destination]:
-    del intake
-    folder = _folder(settings, surroundings)
+    folder = _folder(settings, surroundings, intake)
     try:
         yield folder
     finally:
@@ -52,8 +53,7 @@ async def _sink(settings: ParquetSink, surroundings: Surroundings, intake: Intak
 
 
 async def _look(settings: ParquetSink, surroundings: Surroundings, intake: Intake, schema: pa.Schema) -> str:
-    del intake
-    folder = _folder(settings, surroundings)
+    folder = _folder(settings, surroundings, intake)
     try:
         return await folder.look(schema)
     finally:
@@ -75,7 +75,7 @@ def _show(settings: ParquetSink, surroundings: Surroundings) -> str:
 
 SINK = SinkKind(
     settings=ParquetSink,
-    modes=frozenset({"append"}),
+    modes=frozenset({"append", "replace"}),
     open=_sink,
     look=_look,
     place=lambda settings, surroundings: str(surroundings.folder / settings.path),

@@ -20,7 +20,7 @@ from penstock.ports.checkpoints import Run
 from penstock.ports.sink import BlockLimits, Delivery, Transactional, Writer
 from penstock.ports.source import Progress
 from penstock.stores.files.confirmed import Confirmed, claimed, has_coverage, keep, look
-from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NoSuchFolder, naming
+from penstock.stores.files.errors import FileDoesNotFit, FileLost, ForeignFile, NoSuchFolder, OtherMode, naming
 from penstock.stores.files.written import sync_folder
 from penstock.stores.parquet.footer import Footer, files_of, footer_of, schema_of
 from penstock.stores.parquet.writer import UNFINISHED, FolderWriter
@@ -54,12 +54,15 @@ class ParquetFolder(RunsBeside):
 
         Raises:
             FileLost: a file is gone whose rows are committed.
+            OtherMode: this pipeline filled the folder in mode replace.
         """
         await self.checkpoints.within(run, lambda connection: self._adopt(connection, run))
         return await self.checkpoints.progress(run)
 
     def _adopt(self, connection: sqlite3.Connection, run: Run) -> None:
-        if look(connection, run.pipeline.name, self.folder) is None:
+        known = look(connection, run.pipeline.name, self.folder)
+        self._require_mode(known)
+        if known is None:
             return
         listed = self._listed(connection, run)
         there = {str(path): path for path in files_of(self.folder)}
@@ -85,7 +88,8 @@ class ParquetFolder(RunsBeside):
 
         Raises:
             ForeignFile: there are files in it that this pipeline did not write.
-            FileDoesNotFit: they have other types for these columns.
+            OtherMode: it filled the folder in mode replace.
+            FileDoesNotFit: the files have other types for these columns.
         """
         return self._open(run, schema)
 
@@ -101,7 +105,7 @@ class ParquetFolder(RunsBeside):
 
     def _claim(self, connection: sqlite3.Connection, run: Run, schema: pa.Schema) -> None:
         known = look(connection, run.pipeline.name, self.folder)
-        self.require_fit(schema, claimed=known is not None)
+        self._require_fit(schema, known)
         with naming(self.folder):
             if not self.folder.exists():
                 self.folder.mkdir()
@@ -114,13 +118,19 @@ class ParquetFolder(RunsBeside):
             for name in self._listed(connection, run) - set(map(str, files_of(self.folder))):
                 connection.execute(UNLIST, (run.pipeline.name, name))
 
-    def require_fit(self, schema: pa.Schema, *, claimed: bool) -> None:
+    def _require_mode(self, known: Confirmed | None) -> None:
+        """Generations are behind a link; see `ParquetGenerations`."""
+        if known is not None and known.mark and self.folder.is_symlink():
+            raise OtherMode(str(self.folder))
+
+    def _require_fit(self, schema: pa.Schema, known: Confirmed | None) -> None:
         """Check the folder, and change nothing; raises as `open` does."""
         if not self.folder.parent.is_dir():
             raise NoSuchFolder(str(self.folder.parent))
+        self._require_mode(known)
         with naming(self.folder):
             files = files_of(self.folder)
-            if files and not claimed:
+            if files and known is None:
                 raise ForeignFile(str(files[0]))
             for column in schema_of(files[-1]) if files else ():
                 if column.name in schema.names and schema.field(column.name).type != column.type:
@@ -130,7 +140,7 @@ class ParquetFolder(RunsBeside):
         """What is there for rows of these columns, in a sentence; nothing is changed. Raises as `open` does."""
         database = self.checkpoints.database
         known = await database.transact(lambda connection: claimed(connection, self.folder)) if database.path.exists() else None
-        self.require_fit(schema, claimed=known is not None)
+        self._require_fit(schema, known)
         files = files_of(self.folder)
         return f"{self.folder} has {len(files):,} files of this pipeline" if files else f"{self.folder} will be filled"
 
