@@ -28,7 +28,7 @@ class FileReplaced(PositionLost):
 
     default_hint = (
         "It was cut short, or another one took its name. Bring it back; or give new files new names and let `path` match them; "
-        "or begin from nothing: `penstock state reset`."
+        "or begin from nothing: `penstock state reset FILE`."
     )
 
 
@@ -59,7 +59,7 @@ class ForeignFile(Misconfigured):
 class FileLost(Fatal):
     """A file that was written is gone, or a part of it."""
 
-    default_hint = "Bring it back; or begin from nothing: `penstock state reset`."
+    default_hint = "Bring it back; or begin from nothing: `penstock state reset FILE`."
 
 
 class OtherMode(Misconfigured):

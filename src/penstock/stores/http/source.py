@@ -46,7 +46,7 @@ class RowsMissing(Fatal):
 
     default_hint = (
         "Rows that are deleted or moved while pages are read make others slip through; what was stored stays. Begin again with"
-        " `penstock state reset` and mode upsert or replace. If the API only guesses its total, leave `total` out of [source]."
+        " `penstock state reset FILE` and mode upsert or replace. If the API only guesses its total, leave `total` out of [source]."
     )
 
 
