@@ -169,6 +169,7 @@ def test_a_schema_widens_by_what_is_new() -> None:
         ([5], named("c", "int64"), "string", [], {0: "c: 5 is no string"}),
         (['"a"', "5", None], json_field("c"), "string", ["a", None], {1: "c: '5' is no string"}),
         (['"a"', "5"], json_field("c"), "int64", [5], {0: "c: '\"a\"' is no int64"}),
+        (["2", "9007199254740993", "1e300"], json_field("c"), "float64", [2.0, 1e300], {1: "c: '9007199254740993' is no float64"}),
         (["5"], json_field("c"), "date", [], {0: "c: '5' is no date"}),
         (["a", None], named("c", "string"), "json", ['"a"', None], {}),
         ([Decimal("0.10")], named("c", "decimal(5, 2)"), "float64", [], {0: "c: Decimal('0.10') is no float64"}),

@@ -110,6 +110,20 @@ async def test_columns_are_inferred_from_the_first_rows(path: Path) -> None:
     assert await Pipeline().run(rows) == [{"a": 1, "b": 1.5, "c": "x", "d": True, "e": '{"deep": [1.10]}'}]
 
 
+async def test_whole_numbers_among_fractions_keep_their_digits(path: Path) -> None:
+    """A whole number that a float64 would round refuses its row; one that it is written with, and a large fraction, are what they are."""
+    path.write_bytes(b'{"id": 9007199254740993, "a": 1.5}\n' * 70_000)
+    numbers = [b"9007199254740993", b"-100000000000000000", b"1e300", b"9007199254740992", b"9007199254740995 "]
+    with path.open("ab") as file:
+        file.write(b"".join(b'{"id": 1, "a": %s}\n' % number for number in numbers))
+    pipeline = Pipeline()
+
+    rows = await pipeline.run(opened(path))
+
+    assert [row["a"] for row in rows[70_000:]] == [-1e17, 1e300, 2.0**53]
+    assert [refusal.reason for refusal in pipeline.refused] == ["a: 9007199254740993 is no float64", "a: 9007199254740995 is no float64"]
+
+
 async def test_stated_types_are_parsed(path: Path) -> None:
     """A column of a stated type is read as that, and a text that is no such value refuses its row."""
     path.write_bytes(

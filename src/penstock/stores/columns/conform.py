@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.stores.columns.infer import EXACT_INTEGERS, json_text
+from penstock.stores.columns.infer import EXACT_INTEGERS, exact, json_text
 from penstock.stores.columns.texts import in_parts
 from penstock.stores.columns.types import is_json, said
 
@@ -87,6 +87,8 @@ def _decoded(column: pa.Array, field: pa.Field) -> pa.Array:
     kinds: dict[pa.DataType, type] = {pa.bool_(): bool, pa.int64(): int, pa.float64(): float, pa.string(): str}
     if field.type not in kinds:
         raise pa.ArrowInvalid(f"JSON has no {field.type}")
+    if field.type == pa.float64() and not all(exact(text) for text in column.to_pylist() if text and text.lstrip("-").isdecimal()):
+        raise pa.ArrowInvalid("a float64 does not hold it exactly")
     decoder = msgspec.json.Decoder(kinds[field.type] | None)
     return pa.array([None if text is None else decoder.decode(text) for text in column.to_pylist()], field.type)
 

@@ -191,11 +191,11 @@ def losing(texts: pa.Array, kind: pa.DataType) -> list[int]:
     found = set(pc.indices_nonzero(pc.fill_null(noughts, False)).to_pylist())
     if kind == pa.float64():
         long = pc.indices_nonzero(pc.fill_null(pc.greater(pc.binary_length(texts), EXACT_DIGITS), False))
-        found |= {row for row in long.to_pylist() if not _exact(texts[row].as_py())}
+        found |= {row for row in long.to_pylist() if not exact(texts[row].as_py())}
     return sorted(found)
 
 
-def _exact(text: str) -> bool:
+def exact(text: str) -> bool:
     """Whether a float64 is written with the digits of this text, or with none at all."""
     try:
         number = float(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,16 +11,20 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from penstock.stores.columns import JSON_FITS, conform, infer, is_json, parse, said, widened
+from penstock.stores.columns import EXACT_INTEGERS, JSON_FITS, conform, exact, infer, is_json, parse, said, widened
 from penstock.stores.columns.texts import UNREADABLE, in_parts
 from penstock.stores.files.text import Bad, Decoded
 
 NOT_AN_OBJECT = "it is no JSON object"
 NOT_UTF8 = "it is not valid UTF-8"
+ROUNDED = "a whole number has more digits than a float64 keeps"
 
 _NULL = msgspec.Raw(b"null")
 _objects = msgspec.json.Decoder(dict[str, Any])
+_LONG = re.compile(rb"[:\s](-?[1-9][0-9]{15,})(?=\s*[,}])")
+"""A whole number of so many digits that a float64 may not keep them; msgspec rounds it."""
 _raw_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -59,6 +64,8 @@ class RowDecoder:
         if len(objects) != lines:
             raise ValueError(NOT_AN_OBJECT)
         columns = [_column(list(map(attrgetter(f"c{number}"), objects)), column) for number, column in enumerate(self.schema)]
+        if any(map(_has_large, columns)) and not all(exact(number.decode()) for number in _LONG.findall(block)):
+            raise ValueError(ROUNDED)
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _in_parts(self, numbers: Sequence[int], lines: Sequence[bytes]) -> Decoded:
@@ -132,6 +139,14 @@ def _column(values: list[Any], column: pa.Field) -> pa.Array:
     if bad:
         raise NotThisTypeError(f"{column.name}: {values[bad[0]]!r} is no {said(column)}")
     return parsed
+
+
+def _has_large(column: pa.Array) -> bool:
+    """Whether numbers of a column with fractions are so large that whole ones may have been rounded."""
+    if column.type != pa.float64():
+        return False
+    bounds = pc.min_max(column).as_py()
+    return max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) >= EXACT_INTEGERS
 
 
 class NotThisTypeError(ValueError):
