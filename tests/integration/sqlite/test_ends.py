@@ -159,6 +159,16 @@ async def test_what_sqlite_would_make_null_is_refused(around: Surroundings) -> N
     assert read(around, "select ratio from orders") == [(1.5,), (None,), (float("-inf"),)]
 
 
+async def test_a_time_that_cannot_be_written_is_refused(around: Surroundings) -> None:
+    """Text has the years 0 to 9999."""
+    schema = pa.schema([pa.field("at", pa.timestamp("us"))])
+    async with SINK.open(INTO, around, Intake()) as to:
+        (receipt,) = await write(to, [{"at": 0}, {"at": 2**62}], schema=schema)
+
+    assert (receipt.stored, [verdict.row for verdict in receipt.refused]) == (1, [1])
+    assert read(around, "select at from orders") == [("1970-01-01 00:00:00.000000",)]
+
+
 async def test_every_type_there_and_back(around: Surroundings) -> None:
     """What was stored is read again as it was, with its type, and other programs find text that says what it is."""
     full = {

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from penstock.stores.columns import UnknownType, conform, infer, infer_texts, is_json, json_field, named, parse, record_batch, said, widened
 from penstock.stores.columns.texts import UNREADABLE, in_parts
 from penstock.stores.columns.types import TYPES
+from penstock.stores.csv.writing import CsvRecords
+from penstock.stores.files.written import Encoding
+from penstock.stores.jsonl.writing import JsonLines
 
 NAMES = [*TYPES, "decimal(12, 2)", "json"]
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text() | st.lists(st.integers(0, 9))
@@ -299,3 +302,16 @@ def test_milliseconds_hold_no_microseconds() -> None:
 def test_values_that_fit_as_they_are(type_name: str, value: object) -> None:
     """Whole numbers are whole in either notation, and a calendar's day is a day."""
     assert record_batch([{"a": value}], pa.schema([named("a", type_name)])).column("a").to_pylist() == [value]
+
+
+@pytest.mark.parametrize("encoding", [JsonLines(), CsvRecords()])
+def test_times_that_cannot_be_written_refuse_their_rows(encoding: Encoding) -> None:
+    """Beyond the year 9999 Arrow writes another year, or that the value is out of range; what is within is written."""
+    moments = pa.array([0, 2**63 - 1, None, 253_402_300_800_000_000, -(2**63)], pa.timestamp("us", "UTC"))
+    days = pa.array([None, 0, 2**31 - 1, 0, 0], pa.date32())
+
+    encoded = encoding.encode([pa.RecordBatch.from_arrays([moments, days], ["at", "day"])])
+
+    assert encoded.data.count(b"\n") == 1
+    assert b"1970-01-01T00:00:00" in encoded.data
+    assert [(one.row, one.reason.partition(" ")[0]) for one in encoded.refused] == [(1, "at"), (2, "day"), (3, "at"), (4, "at")]

@@ -5,7 +5,7 @@ from penstock.stores.columns.infer import EXACT_INTEGERS, JSON_FITS, exact, infe
 from penstock.stores.columns.plain import plain
 from penstock.stores.columns.texts import parse
 from penstock.stores.columns.types import UnknownType, is_json, json_field, named, said
-from penstock.stores.columns.written import as_text
+from penstock.stores.columns.written import as_text, unsayable, without
 
 __all__ = [
     "EXACT_INTEGERS",
@@ -25,5 +25,7 @@ __all__ = [
     "plain",
     "record_batch",
     "said",
+    "unsayable",
     "widened",
+    "without",
 ]

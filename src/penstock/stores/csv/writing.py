@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from penstock.stores.columns import as_text
+from penstock.ports.flow import Verdict
+from penstock.stores.columns import as_text, unsayable, without
 from penstock.stores.files.written import Encoded
 
 
@@ -24,8 +25,14 @@ class CsvRecords:
         return self._written([names], header=True)
 
     def encode(self, rows: Sequence[pa.RecordBatch]) -> Encoded:
-        """The records; every row can be one."""
-        return Encoded(self._written([as_text(batch) for batch in rows], header=False))
+        """The records, without rows that have a time beyond the years that can be written."""
+        kept, refused, first = [], list[Verdict](), 0
+        for batch in rows:
+            bad = unsayable(dict(zip(batch.schema.names, batch.columns, strict=True)))
+            refused += [Verdict(first + row, reason) for row, reason in sorted(bad.items())]
+            kept.append(as_text(without(batch, bad)))
+            first += batch.num_rows
+        return Encoded(self._written(kept, header=False), tuple(refused))
 
     def _written(self, batches: Sequence[pa.RecordBatch], *, header: bool) -> bytes:
         options = arrow_csv.WriteOptions(include_header=header, delimiter=self.delimiter, batch_size=10_000)

@@ -146,7 +146,7 @@ def _has_large(column: pa.Array) -> bool:
     if column.type != pa.float64():
         return False
     bounds = pc.min_max(column).as_py()
-    return max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) >= EXACT_INTEGERS
+    return bool(max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) >= EXACT_INTEGERS)
 
 
 class NotThisTypeError(ValueError):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.ports.flow import Verdict
-from penstock.stores.columns import as_text, is_json
+from penstock.stores.columns import as_text, is_json, unsayable, without
 from penstock.stores.files.written import Encoded
 
 NOT_FINITE = "{} is not finite, which JSON cannot say"
@@ -26,13 +26,12 @@ class JsonLines:
         return b""
 
     def encode(self, rows: Sequence[pa.RecordBatch]) -> Encoded:
-        """The lines, without rows that have an infinite number or none."""
+        """The lines, without rows that have an infinite number or none, or a time beyond the years that can be written."""
         lines, refused, first = [], list[Verdict](), 0
         for batch in rows:
-            bad = _not_finite(batch)
-            refused += [Verdict(first + row, NOT_FINITE.format(column)) for row, column in bad.items()]
-            objects = _objects(as_text(batch))
-            lines.append(_encoder.encode_lines([one for row, one in enumerate(objects) if row not in bad] if bad else objects))
+            bad = unsayable(dict(zip(batch.schema.names, batch.columns, strict=True))) | _not_finite(batch)
+            refused += [Verdict(first + row, reason) for row, reason in sorted(bad.items())]
+            lines.append(_encoder.encode_lines(_objects(as_text(without(batch, bad)))))
             first += batch.num_rows
         return Encoded(b"".join(lines), tuple(refused))
 
@@ -48,11 +47,11 @@ def _objects(rows: pa.RecordBatch) -> list[dict[str, object]]:
 
 
 def _not_finite(rows: pa.RecordBatch) -> dict[int, str]:
-    """By its number the column of each row in which a number is not finite."""
+    """By its number, why a row with a number that is not finite cannot be written."""
     bad: dict[int, str] = {}
     for column in rows.schema:
         if pa.types.is_floating(column.type):
             finite = pc.fill_null(pc.is_finite(rows.column(column.name)), True)
             for row in pc.indices_nonzero(pc.invert(finite)).to_pylist():
-                bad.setdefault(row, column.name)
-    return dict(sorted(bad.items()))
+                bad.setdefault(row, NOT_FINITE.format(column.name))
+    return bad

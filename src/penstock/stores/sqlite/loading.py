@@ -9,6 +9,7 @@ from itertools import compress
 import pyarrow as pa
 
 from penstock.ports.flow import Receipt, Verdict
+from penstock.stores.columns import unsayable
 from penstock.stores.sqlite import column_types
 from penstock.stores.sqlite.names import quoted
 from penstock.stores.sqlite.table import Table
@@ -35,6 +36,7 @@ def load(connection: sqlite3.Connection, table: Table, rows: pa.Table) -> Receip
 def _refused(columns: dict[str, pa.Array], key: Sequence[str]) -> dict[int, str]:
     """Rows that SQLite would store as something else, or without telling them apart, and why."""
     refused = {row: f"{name}: SQLite has no NaN" for name, column in columns.items() for row in column_types.unstorable(column)}
+    refused |= unsayable(columns)
     for name in key:
         if columns[name].null_count:
             refused |= {row: f"{name}: the key is null" for row, value in enumerate(columns[name]) if not value.is_valid}
