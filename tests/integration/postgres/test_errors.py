@@ -95,6 +95,8 @@ async def test_nobody_there_is_a_passing_failure(shared_url: str) -> None:
         ("mysql://u:p4ss@h/d", "scheme is expected"),
         ("not an address", "scheme is expected"),
         ("postgresql://u:p4ss@h:p4ss/d", "its port is not a number"),
+        ("postgresql://u:p4ss@127.0.0.1:99999/d", "its port is not one of 1 to 65535"),
+        (f"postgresql://u:p4ss@{'h' * 70}.example/d", "its host is not the name of one"),
         ("postgresql://u:p4ss@h/d?sslmode=perhaps", "sslmode"),
     ],
 )

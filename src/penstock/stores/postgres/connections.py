@@ -43,6 +43,10 @@ def readable() -> Iterator[None]:
     """Turn what asyncpg raises for an address that it cannot read into an error without the password."""
     try:
         yield
+    except OverflowError:
+        raise UnusableAddress("its port is not one of 1 to 65535") from None
+    except UnicodeError:
+        raise UnusableAddress("its host is not the name of one") from None
     except ValueError as error:  # a bare one quotes what may be part of the password
         raise UnusableAddress(str(error) if isinstance(error, asyncpg.InterfaceError) else "its port is not a number") from None
 
