@@ -104,6 +104,8 @@ def test_a_uuid_becomes_text() -> None:
         (["x" * 70], "int64", {0: f"a: '{'x' * 59}... is no int64"}),
         ([1.5, 2.0], "int64", {0: "a: 1.5 is no int64"}),
         ([math.inf, 1.0], "timestamp(s)", {0: "a: inf is no timestamp"}),
+        ([math.inf, 1.0], "json", {0: "a: inf is no json"}),
+        (["0x1f", "1"], "int64", {0: "a: '0x1f' is no int64"}),
     ],
 )
 def test_a_value_that_is_none_of_the_type_refuses_its_row(values: list[Any], type_name: str, bad: dict[int, str]) -> None:

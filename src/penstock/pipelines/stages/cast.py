@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.pipelines.stages.step import Cause, Sifted, StageDoesNotFit, Step, required, row_by_row
-from penstock.stores.columns import is_json, named, parse, said
+from penstock.stores.columns import is_json, json_text, named, parse, said
 from penstock.stores.columns.texts import UNREADABLE
 
 UNITS: Mapping[str, tuple[str, int]] = {
@@ -72,7 +71,7 @@ class _Column:
         if pa.types.is_string(self.was.type) and not (is_json(self.was) and pa.types.is_string(self.becomes.type)):
             return self._parsed(values)
         if is_json(self.becomes):
-            return pa.array([None if value is None else msgspec.json.encode(value).decode() for value in values.to_pylist()], pa.string())
+            return pa.array([None if value is None else json_text(value) for value in values.to_pylist()], pa.string())
         if self.was.type == pa.uuid() and pa.types.is_string(self.becomes.type):
             return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.string())
         if self.unit_us:

@@ -1,7 +1,7 @@
 """Columns that several stores share: their types by name, inferring them, and fitting rows to them."""
 
 from penstock.stores.columns.conform import Conformed, conform
-from penstock.stores.columns.infer import EXACT_INTEGERS, JSON_FITS, exact, infer, infer_texts, losing, record_batch, widened
+from penstock.stores.columns.infer import EXACT_INTEGERS, JSON_FITS, exact, infer, infer_texts, json_text, losing, record_batch, widened
 from penstock.stores.columns.plain import plain
 from penstock.stores.columns.texts import parse
 from penstock.stores.columns.types import UnknownType, is_json, json_field, named, said
@@ -19,6 +19,7 @@ __all__ = [
     "infer_texts",
     "is_json",
     "json_field",
+    "json_text",
     "losing",
     "named",
     "parse",
