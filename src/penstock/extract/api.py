@@ -14,7 +14,7 @@ from penstock.extract.stream import StreamAccess, StreamClosed, StreamSettings, 
 from penstock.model.errors import Fatal, Misconfigured
 from penstock.model.metrics import Counters
 from penstock.reliability.climb import UNBOUNDED, Climb, ClimbSettings
-from penstock.stores.http.client import Answer, Client, Request, Stale
+from penstock.stores.http.client import Answer, Client, Failing, Request, Stale, UnusableAnswers
 from penstock.stores.http.lane import Lane
 
 NOWHERE = (301, 302, 303, 307, 308, 404, 405)
@@ -86,7 +86,13 @@ class EventsApi:
                 return await self._from_stream(self.stream, cursor, limit, since)
             except StreamClosed as error:
                 self.stream.close(error.detail)
+            except (Failing, UnusableAnswers) as error:  # whether that is the stream's trouble alone, `/events` will say
+                served = await self._from_events(cursor, limit)
+                self.stream.close(error.detail)
+                return served
+        return await self._from_events(cursor, limit)
 
+    async def _from_events(self, cursor: Cursor | None, limit: int) -> Page | None:
         async def ask() -> Request:
             return Request(self.address.events, _query(cursor, limit))
 

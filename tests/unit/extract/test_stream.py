@@ -19,7 +19,7 @@ from penstock.model.errors import PenstockError
 from penstock.model.metrics import Counters
 from penstock.simulate.datasync import Clock, Server, running
 from penstock.simulate.faults import FaultProfile
-from penstock.simulate.http import ApiError
+from penstock.simulate.http import Answer, ApiError
 from penstock.simulate.keys import NEWEST_MS
 from penstock.simulate.settings import DataSyncSettings, RateLimit, Stream
 from penstock.simulate.stream import FEED
@@ -204,7 +204,7 @@ async def test_a_pace_of_its_own(clock: Clock) -> None:
 
 
 async def test_an_outage_is_outlived(clock: Clock) -> None:
-    """Trouble on the way to a new token is tried again like any other; only when it lasts the run ends for now."""
+    """Trouble on the way to a new token is tried again like any other."""
     async with streaming(API, clock) as (server, api, told):
         await api.page(None, 1)
         revoke(server)
@@ -217,13 +217,44 @@ async def test_an_outage_is_outlived(clock: Clock) -> None:
 
         server.api._single[ACCESS_PATH] = failing  # type: ignore[assignment]
         page = await api.page(None, 1)
-        failures = iter(range(10_000))
-        revoke(server)
-        with pytest.raises(Failing):
-            await api.page(None, 1)
 
     assert page is not None
     assert told == []
+
+
+@pytest.mark.parametrize("status", [500, 200])
+async def test_a_stream_that_keeps_failing(status: int, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that answers nothing usable for longer than retrying makes sense is left for `/events`, once that has served a page."""
+
+    async def fail(*_: object) -> Answer:
+        return Answer(status, b"<html>", {"Content-Type": "text/html"})
+
+    async with streaming(API, clock) as (server, api, told):
+        await api.page(None, 1)
+        monkeypatch.setattr(server.api.listing, "stream", fail)
+        await workers_read(api, 20)
+
+    assert server.audit.paths[EVENTS] == 20
+    assert len(told) == 1
+
+
+async def test_an_api_that_fails_as_a_whole(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `/events` fails, too, nothing is known against the stream: it is asked again in the next pass."""
+
+    async def fail(*_: object) -> Answer:
+        return Answer(500, b"", {})
+
+    async with streaming(API, clock) as (server, api, told):
+        await api.page(None, 1)
+        monkeypatch.setattr(server.api.listing, "stream", fail)
+        monkeypatch.setattr(server.api.listing, "many", fail)
+        with pytest.raises(Failing):
+            await api.page(None, 1)
+        monkeypatch.undo()
+        served = await api.page(None, 1)
+
+    assert served is not None
+    assert (told, api.bounded) == ([], True)
 
 
 @pytest.mark.parametrize("refused", [None, 403])
