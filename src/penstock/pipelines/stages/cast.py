@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,6 +80,8 @@ class _Column:
             return pc.cast(pc.cast(pc.round(exact), pa.int64()), self.becomes.type)
         if pa.types.is_integer(self.was.type) and pa.types.is_decimal(self.becomes.type):
             values = pc.cast(values, pa.decimal128(38, min(self.becomes.type.scale, 19)))  # wants room for every int64
+        if pa.types.is_floating(self.was.type) and pa.types.is_decimal(self.becomes.type):
+            return pa.array([None if value is None else Decimal(repr(value)) for value in values.to_pylist()], self.becomes.type)
         return pc.cast(values, self.becomes.type)
 
     def _parsed(self, texts: pa.Array) -> pa.Array:
