@@ -41,6 +41,7 @@ SEED = 7
 async def cut_links_change_nothing(url: str) -> None:
     """A link cut around COMMIT again and again neither loses nor doubles a row."""
     scenario = Scenario(url, DataSyncSettings(events=6_000, seed=SEED))
+    scenario.settings = replace(scenario.settings, stall_minutes=1)
     async with scenario.api() as server, bad_link(url, SEED, share=0.15) as (bad, _):
         await _exact(scenario, server, await _extracted(scenario, server, bad))
 

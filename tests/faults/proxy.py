@@ -38,6 +38,7 @@ class Link:
                 to_server.write(data)
                 if fate == "after":
                     answers.cancel()
+                    await asyncio.wait([answers])
                     await server.read(1 << 16)
                     break
                 await to_server.drain()

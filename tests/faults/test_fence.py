@@ -13,7 +13,8 @@ import pytest
 
 from tests.faults.campaign import PENSTOCK, simulator
 
-TTL_S = 2.0
+TTL_S = 8.0
+"""Longer than a busy machine needs to start a run."""
 
 
 @pytest.fixture
