@@ -43,6 +43,8 @@ class NoRoom(TryLater):
 class SqliteFailed(Fatal):
     """SQLite cannot do what was asked."""
 
+    default_hint = "What is stored stays. Look at the disk and at this user's limits (`ulimit -f`), then run the same command again."
+
 
 MEANINGS: dict[int, type[PenstockError]] = {
     sqlite3.SQLITE_BUSY: FileBusy,
