@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-import asyncpg
 import pytest
 
 from penstock.model.errors import Transient
 from penstock.ports.checkpoints import LeaseHeld, LeaseLost, Outcome, Pipeline, Run
 from penstock.ports.flow import Receipt
 from penstock.ports.source import Progress
+from penstock.stores.postgres.connections import GONE
 from penstock.stores.postgres.errors import DatabaseUnreachable
 from penstock.testing import records
 from tests.contract.benches import PostgresBench, PostgresDestinationBench
@@ -147,7 +147,7 @@ async def test_reading_back_ends_what_an_earlier_pool_had_begun(bench: PostgresB
     progress = await bench.runs.progress(run)
 
     assert progress == Progress()
-    with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresConnectionError)):
+    with pytest.raises(GONE):
         await lost.execute("commit")
     earlier.terminate()
 

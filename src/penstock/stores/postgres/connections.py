@@ -24,7 +24,7 @@ CONNECT_TIMEOUT_S = 20.0
 COMMAND_TIMEOUT_S = 120.0
 """No statement of ours takes so long, counting a whole table apart; a link that is half open does."""
 
-GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, ConnectionError)
+GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, ConnectionError)
 """What a connection answers that was cut, and its transaction with it."""
 
 SyncCommit = Literal["off", "on"]
