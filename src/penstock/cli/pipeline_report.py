@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.cli.report import per_second, place, speed
 from penstock.engine.telemetry import Telemetry
 from penstock.model.counts import counted
+from penstock.model.gaps import SHED, Loss
 from penstock.model.redaction import redacted
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.evidence import Evidence
@@ -37,6 +39,7 @@ def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict
         "unchanged": total.unchanged,
         "rejected": total.refused,
         "filtered": total.filtered,
+        "shed": total.shed,
         "repeated": total.repeated,
         "complete": shown is not None and shown.complete,
         "seconds": status.seconds,
@@ -68,6 +71,7 @@ def _evidence(ending: Ending, claims: Sequence[str]) -> Iterator[str]:
     yield f"The evidence, with respect to what {redacted(shown.source)} held when the run looked:"
     yield from _counts(shown)
     yield f" {counted(shown.stretches, 'stretch', 'stretches')} stored, {counted(shown.gaps, 'gap')} between them."
+    yield from map(_lost, shown.lost)
     yield from (f" {claim}" for claim in claims)
     if shown.stated is not None:
         yield f" The source stated {counted(shown.stated, 'record')}."
@@ -85,9 +89,18 @@ def _counts(shown: Evidence) -> Iterator[str]:
         "unchanged": counts.unchanged,
         "left out": counts.filtered,
         "rejected": counts.refused,
+        "shed": counts.shed,
     }
     told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number or what == "stored")
     yield f" {counted(counts.received, 'record')} received: {told}."
+
+
+def _lost(loss: Loss) -> str:
+    times = [f"{datetime.fromtimestamp(moment / 1e6, UTC):%Y-%m-%d %H:%M:%S}Z" for moment in (loss.since, loss.until) if moment is not None]
+    known = counted(loss.count, "record") if loss.count or not loss.uncounted else ""
+    unknown = f"unknown how many in {counted(loss.uncounted, 'gap')}" if loss.uncounted else ""
+    what = "Let go" if loss.cause == SHED else f"Lost upstream ({loss.cause})"
+    return f" {what}: {' and '.join(filter(None, [known, unknown]))}{', ' if times else ''}{' to '.join(dict.fromkeys(times))}."
 
 
 def _verdict(shown: Evidence) -> str:
@@ -95,4 +108,6 @@ def _verdict(shown: Evidence) -> str:
         return "Not complete: look at what does not hold before you use the rows."
     if shown.counts.repeated:
         return f"Complete: nothing lost; up to {shown.counts.repeated:,} rows may stand there twice, because a write was not answered."
+    if shown.lost:
+        return "Complete but for what is said to be lost: of what was received nothing is lost, nothing twice."
     return "Complete, with rejected rows." if shown.counts.refused else "Complete: nothing lost, nothing twice."

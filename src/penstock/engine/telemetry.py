@@ -107,6 +107,7 @@ class Telemetry:
         self.counters.add("rows_unchanged_total", counts.unchanged)
         self.counters.add("rows_filtered_total", counts.filtered)
         self.counters.add("rows_refused_total", counts.refused)
+        self.counters.add("rows_shed_total", counts.shed)
         self.counters.add("blocks_written_total")
         self.progressed = self.clock()
         self.meter.observe(self.progressed, self.counters["rows_received_total"])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from penstock.model.counts import Counts
 from penstock.model.coverage import missing
+from penstock.model.gaps import Loss
 from penstock.ports.checkpoints import Outcome
 from penstock.ports.ends import Mode
 from penstock.ports.source import Progress
@@ -17,7 +18,8 @@ class Evidence:
     """What was found, relative to what `source` held when the scope was frozen.
 
     `stated` is how many records the source said that were, `in_sink` how many rows a reader finds; None where that cannot be told.
-    `stretches` are stored, `gaps` are missing between them, `uneven` are stretches whose counts do not add up.
+    `stretches` are stored, `gaps` are missing between them, `uneven` are stretches whose counts do not add up. `lost` never came to the
+    source, or was shed there, and is known to be missing: it does not speak against what was done with the rest.
     """
 
     source: str
@@ -28,6 +30,7 @@ class Evidence:
     uneven: int
     counts: Counts
     in_sink: int | None
+    lost: tuple[Loss, ...] = ()
 
     @property
     def faults(self) -> list[str]:
@@ -83,4 +86,5 @@ def evidence(done: Progress, source: str, mode: Mode, in_sink: int | None) -> Ev
         uneven=sum(not interval.counts.add_up for interval in done.coverage),
         counts=sum((interval.counts for interval in done.coverage), Counts()),
         in_sink=in_sink,
+        lost=done.lost,
     )

@@ -112,7 +112,7 @@ class Runs(Protocol):
         ...
 
     async def forget(self, run: Run) -> None:
-        """Forget the scope, the coverage, the intents and the dead letters, all at once: the pipeline begins from nothing.
+        """Forget the scope, the coverage, the intents, the losses and the dead letters, all at once: the pipeline begins from nothing.
 
         The lease, the history and the rows in the store stay; what becomes of the rows is the caller's business, who has no writer open.
         """
@@ -134,7 +134,7 @@ class Checkpoints(Runs, Protocol):
         ...
 
     async def save(self, run: Run, block: Block, receipt: Receipt) -> None:
-        """Advance the position over a durable block, with its counts and dead letters, in one transaction.
+        """Advance the position over a durable block, with its counts, gaps and dead letters, in one transaction.
 
         Compare-and-set on (fence, the block's start): raises `LeaseLost` or `PositionMoved`, and then nothing has changed.
         """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.model.counts import Counts
 from penstock.model.coverage import Position
+from penstock.model.gaps import SHED, Gap
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,8 @@ class Refusal:
 class Batch:
     """What a source read in one go: the rows between `after` and `upto`, and the records there that are no rows.
 
-    `filtered` and `duplicate` count the records that a stage left out: because it was told to, or because they came before.
+    `filtered` and `duplicate` count the records that a stage left out: because it was told to, or because they came before. `gaps` are
+    stretches of the stream there of which nothing is kept.
     """
 
     rows: pa.RecordBatch
@@ -40,11 +42,17 @@ class Batch:
     upto: Position
     filtered: int = 0
     duplicate: int = 0
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def shed(self) -> int:
+        """Records that came and were let go for want of room."""
+        return sum(gap.count or 0 for gap in self.gaps if gap.cause == SHED)
 
     @property
     def received(self) -> int:
         """Records in this batch, whatever becomes of them."""
-        return int(self.rows.num_rows) + len(self.refused) + self.filtered + self.duplicate
+        return int(self.rows.num_rows) + len(self.refused) + self.filtered + self.duplicate + self.shed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,11 @@ class Block:
     def refused(self) -> tuple[Refusal, ...]:
         """Records that the source refused."""
         return tuple(refusal for batch in self.batches for refusal in batch.refused)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Stretches of the stream of which nothing is kept."""
+        return tuple(gap for batch in self.batches for gap in batch.gaps)
 
     def raw(self, row: int) -> bytes:
         """Row `row` of the block as it was received, or as JSON where the source does not keep that."""
@@ -135,7 +148,23 @@ def counts(block: Block, receipt: Receipt) -> Counts:
         repeated=receipt.repeated,
         unchanged=receipt.unchanged,
         filtered=sum(batch.filtered for batch in block.batches),
+        shed=sum(batch.shed for batch in block.batches),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """What became of a block's records, without the rows."""
+
+    id: BlockId
+    counts: Counts
+    dead: tuple[Refusal, ...]
+    gaps: tuple[Gap, ...] = ()
+
+    @classmethod
+    def of(cls, block: Block, receipt: Receipt) -> Became:
+        """What a receipt says of a block."""
+        return cls(block.id, counts(block, receipt), tuple(dead_letters(block, receipt)), block.gaps)
 
 
 def _shown(values: pa.Array) -> object:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from penstock.model.coverage import Interval, Position, Span
 from penstock.model.errors import Fatal
+from penstock.model.gaps import Loss
 from penstock.ports.flow import Batch, BlockId
 
 if TYPE_CHECKING:
@@ -34,11 +35,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is stored of a pipeline: the frozen scope, the intervals, and the blocks whose write was begun and never confirmed."""
+    """What is stored of a pipeline: the frozen scope, the intervals, and the blocks whose write was begun and never confirmed.
+
+    `lost` sums the gaps that the intervals have, by their causes.
+    """
 
     scope: Scope | None = None
     coverage: tuple[Interval, ...] = ()
     intended: tuple[BlockId, ...] = ()
+    lost: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from penstock.engine.lease import LeaseSettings, judge, this_process
 from penstock.model.counts import Counts
 from penstock.model.coverage import Interval, Position, Span
+from penstock.model.gaps import Loss
 from penstock.ports.bookkeeping import DeadLetter, PastRun, State
 from penstock.ports.checkpoints import Holder
 from penstock.ports.flow import BlockId
@@ -43,6 +44,11 @@ def block_id(row: Row) -> BlockId:
     """A row of `intents`."""
     after = Position(row["epoch"], row["after"], row["after_resume"])
     return BlockId(Position(row["epoch"], row["strand"]), after, Position(row["epoch"], row["upto"], row["upto_resume"]))
+
+
+def loss(row: Row) -> Loss:
+    """A row of `losses`."""
+    return Loss(*(row[field.name] for field in fields(Loss)))
 
 
 def holder(row: Row | None) -> Holder | None:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.model.counts import Counts
 from penstock.model.coverage import Interval
+from penstock.model.gaps import SHED, Gap, Loss
 from penstock.ports.checkpoints import Checkpoints, LeaseLost, Pipeline, PositionMoved, Run
 from penstock.ports.flow import Batch, Block, BlockId, Receipt, Verdict
 from penstock.ports.source import Progress
@@ -49,6 +50,12 @@ def filtered(block: Block) -> Block:
     return replace(block, batches=(replace(first, filtered=2), *others))
 
 
+def with_gaps(block: Block, *gaps: Gap) -> Block:
+    """The same block, with what was lost on the way to it."""
+    first, *others = block.batches
+    return replace(block, batches=(replace(first, gaps=gaps), *others))
+
+
 class CheckpointsSuite(RunsSuite):
     """Positions for stores that keep none themselves."""
 
@@ -68,11 +75,28 @@ class CheckpointsSuite(RunsSuite):
         counts = Counts(received=12, stored=5, duplicate=2, refused=2, repeated=2, unchanged=1, filtered=2)
         assert (await bench.runs.progress(run)).coverage == (Interval(records.place(0), records.place(10), counts),)
 
+    async def test_gaps_are_summed_by_their_causes(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
+        """What was lost is kept with the position: one sum for each cause, over all stretches, with the earliest and the latest time."""
+        run = await bench.runs.begin(pipeline, records.here())
+        first = with_gaps(records.block(0, 6), Gap("reader failed", None, 30, 40), Gap(SHED, 3, 10, 20), Gap(SHED, 2, 15, 25))
+        other = with_gaps(records.block(10, 12), Gap("reader failed", 7, 5, None), Gap("at no time", None))
+
+        for block in (first, other):
+            await bench.runs.save(run, block, stored(block))
+
+        done = await bench.runs.progress(run)
+        assert done.lost == (
+            Loss("at no time", 1, 0, 1, None, None),
+            Loss("reader failed", 2, 7, 1, 5, 40),
+            Loss(SHED, 2, 5, 0, 10, 25),
+        )
+        assert sum((interval.counts for interval in done.coverage), Counts()) == Counts(received=13, stored=8, shed=5)
+
     async def test_what_was_saved_survives(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
         """The next run finds everything that was saved."""
         run = await bench.runs.begin(pipeline, records.gone())
         await bench.runs.freeze(run, records.scope(9))
-        await bench.runs.save(run, records.block(0, 6, refused=[2]), Receipt(5))
+        await bench.runs.save(run, with_gaps(records.block(0, 6, refused=[2]), Gap("reader failed")), Receipt(5))
         await bench.runs.intend(run, records.block(6, 9, strand=0).id)
         before = await kept(bench, run)
         await bench.crash()
@@ -146,7 +170,7 @@ class CheckpointsSuite(RunsSuite):
     async def test_saving_is_all_or_nothing(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
         """Where a dead letter cannot be made, neither the others nor the position nor the intent have changed."""
         run = await bench.runs.begin(pipeline, records.here())
-        block = records.block(0, 6, refused=[2])
+        block = with_gaps(records.block(0, 6, refused=[2]), Gap("reader failed"))
         await bench.runs.intend(run, block.id)
         before = await kept(bench, run)
 
@@ -167,7 +191,7 @@ class CheckpointsSuite(RunsSuite):
         assert sorted(await bench.dead_letters(pipeline)) == sorted([b"record 0", b"\0\xff", raw])
 
     async def test_forgetting_leaves_nothing(self, bench: CheckpointsBench, pipeline: Pipeline) -> None:
-        """Of a pipeline that was forgotten there are neither positions, nor intents, nor dead letters, and it begins at its first record.
+        """Of a pipeline that was forgotten there are no positions, intents, losses or dead letters; it begins at its first record.
 
         Others keep theirs.
         """
@@ -175,7 +199,7 @@ class CheckpointsSuite(RunsSuite):
         other = await bench.runs.begin(replace(pipeline, name=f"{pipeline.name}, other"), records.here())
         for one in (run, other):
             await bench.runs.freeze(one, records.scope(9))
-            await bench.runs.save(one, records.block(0, 6, refused=[2]), Receipt(5))
+            await bench.runs.save(one, with_gaps(records.block(0, 6, refused=[2]), Gap("reader failed")), Receipt(5))
             await bench.runs.intend(one, records.block(6, 9, strand=0).id)
         untouched = await kept(bench, other)
 

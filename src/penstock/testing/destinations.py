@@ -14,11 +14,13 @@ from penstock.engine.ledger import RefusalLimit
 from penstock.engine.run import EngineSettings, Transfer
 from penstock.engine.telemetry import Telemetry
 from penstock.model.counts import Counts
+from penstock.model.gaps import SHED, Gap, Loss
 from penstock.ports.checkpoints import LeaseLost, Pipeline, PositionMoved, Run
 from penstock.ports.flow import Block
 from penstock.ports.sink import AtLeastOnce, Destination, Transactional, Writer
 from penstock.ports.source import Progress
 from penstock.testing import records
+from penstock.testing.checkpoints import with_gaps
 from penstock.testing.runs import PipelineSuite, RunsBench, RunsSuite
 
 RECORDS = 40
@@ -112,6 +114,23 @@ class DeliverySuite(PipelineSuite):
 
         assert (await bench.runs.progress(run)).coverage == ()
         assert not (isinstance(bench.runs.delivery, Transactional) and await bench.stored())
+
+    async def test_gaps_move_with_the_rows(self, bench: DestinationBench, pipeline: Pipeline) -> None:
+        """What was lost on the way to a block is kept with its position, survives, and counts what was shed."""
+        run = await bench.runs.begin(pipeline, records.gone())
+        await bench.runs.freeze(run, records.scope(RECORDS))
+        gaps = (Gap("reader failed", None, 1, 2), Gap(SHED, 4, 3, 3))
+        blocks = [with_gaps(records.block(0, 9), *gaps), with_gaps(records.block(9, 14, strand=0), Gap("reader failed", 1, 5, 6))]
+        async with bench.runs.open(run, records.SCHEMA) as writer:
+            for block in blocks:
+                await write_and_settle(writer, block)
+        await bench.crash()
+
+        run = await bench.runs.begin(pipeline, records.here())
+        done = await bench.runs.progress(run)
+
+        assert done.lost == (Loss("reader failed", 2, 1, 1, 1, 6), Loss(SHED, 1, 4, 0, 3, 3))
+        assert (total(done).received, total(done).shed) == (18, 4)
 
 
 class DestinationSuite(RunsSuite, DeliverySuite):

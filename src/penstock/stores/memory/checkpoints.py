@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from penstock.engine.lease import LeaseSettings, judge
 from penstock.model.coverage import Interval, Position
+from penstock.model.gaps import Loss, by_cause
 from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
 from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
 from penstock.ports.source import Progress, Scope
@@ -24,13 +25,14 @@ class Record:
     scope: Scope | None = None
     coverage: Mapping[Position, Interval] = field(default_factory=dict)
     intended: dict[BlockId, int] = field(default_factory=dict)
+    lost: tuple[Loss, ...] = ()
     dead: list[Refusal] = field(default_factory=list)
     history: dict[int, Outcome | None] = field(default_factory=dict)
 
     @property
     def progress(self) -> Progress:
         """As it is answered."""
-        return Progress(self.scope, tuple(self.coverage.values()), tuple(self.intended))
+        return Progress(self.scope, tuple(self.coverage.values()), tuple(self.intended), self.lost)
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class MemoryCheckpoints:
     async def forget(self, run: Run) -> None:
         """Begin from nothing."""
         record = self._fenced(run)
-        record.scope, record.coverage, record.intended, record.dead = None, {}, {}, []
+        record.scope, record.coverage, record.intended, record.lost, record.dead = None, {}, {}, (), []
 
     async def intend(self, run: Run, block: BlockId) -> int:
         """Keep the block's bounds, and count."""
@@ -92,6 +94,7 @@ class MemoryCheckpoints:
             raise PositionMoved(f"{run.pipeline.name}: stored up to {stored.upto}, the block starts at {block.id.after}")
         longer = Interval(stored.start, block.id.upto, stored.counts + counts(block, receipt))
         record.dead = [*record.dead, *dead_letters(block, receipt)]
+        record.lost = by_cause([*record.lost, *map(Loss.of, block.gaps)])
         record.intended.pop(block.id, None)
         record.coverage = {**record.coverage, block.id.strand: longer}
 

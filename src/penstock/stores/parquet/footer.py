@@ -13,26 +13,12 @@ import pyarrow as pa
 
 from penstock.model.counts import Counts
 from penstock.model.coverage import Position
-from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
+from penstock.model.gaps import Gap
+from penstock.ports.flow import Became, BlockId, Refusal
 from penstock.stores.parquet.source import opened
 
 KEY = b"penstock"
 VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A block that a file holds: its bounds, and what became of its records."""
-
-    id: BlockId
-    counts: Counts
-    dead: tuple[Refusal, ...]
-
-    @classmethod
-    def of(cls, block: Block) -> Held:
-        """A block of which every row is stored."""
-        receipt = Receipt(block.rows)
-        return cls(block.id, counts(block, receipt), tuple(dead_letters(block, receipt)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +28,7 @@ class Footer:
     pipeline: str
     fence: int
     name: str
-    blocks: tuple[Held, ...]
+    blocks: tuple[Became, ...]
 
 
 class _Block(msgspec.Struct, omit_defaults=True):
@@ -54,6 +40,7 @@ class _Block(msgspec.Struct, omit_defaults=True):
     upto: tuple[str, str]
     counts: Counts
     dead: list[tuple[int, bytes, str, str]] = []
+    gaps: list[Gap] = []
 
 
 class _Footer(msgspec.Struct):
@@ -77,6 +64,7 @@ def encoded(footer: Footer) -> dict[bytes, bytes]:
             upto=_words(one.id.upto),
             counts=one.counts,
             dead=[(letter.row, letter.raw, letter.reason, letter.origin) for letter in one.dead],
+            gaps=list(one.gaps),
         )
         for one in footer.blocks
     ]
@@ -97,13 +85,14 @@ def footer_of(path: Path) -> Footer | None:
         found = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return Footer(found.pipeline, found.fence, found.name, tuple(map(_held, found.blocks))) if found.version == VERSION else None
+    return Footer(found.pipeline, found.fence, found.name, tuple(map(_became, found.blocks))) if found.version == VERSION else None
 
 
-def _held(block: _Block) -> Held:
+def _became(block: _Block) -> Became:
     strand = Position(block.epoch, bytes.fromhex(block.strand))
     after, upto = (Position(block.epoch, *map(bytes.fromhex, words)) for words in (block.after, block.upto))
-    return Held(BlockId(strand, after, upto), block.counts, tuple(Refusal(*letter) for letter in block.dead))
+    dead = tuple(Refusal(*letter) for letter in block.dead)
+    return Became(BlockId(strand, after, upto), block.counts, dead, tuple(block.gaps))
 
 
 def _words(position: Position) -> tuple[str, str]:

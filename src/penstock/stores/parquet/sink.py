@@ -79,8 +79,8 @@ class ParquetFolder(RunsBeside):
 
     def commit(self, connection: sqlite3.Connection, run: Run, path: Path, found: Footer) -> None:
         """Commit what a file's footer says, and list the file."""
-        for held in found.blocks:
-            self.checkpoints.advance_within(connection, run, held.id, held.counts, held.dead)
+        for became in found.blocks:
+            self.checkpoints.advance_within(connection, run, became)
         keep(connection, run, path, Confirmed())
 
     def open(self, run: Run, schema: pa.Schema) -> AbstractAsyncContextManager[Writer]:

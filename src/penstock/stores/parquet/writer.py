@@ -16,10 +16,10 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from penstock.ports.checkpoints import Run
-from penstock.ports.flow import Block, Receipt, Settled
+from penstock.ports.flow import Became, Block, Receipt, Settled
 from penstock.stores.files.errors import naming
 from penstock.stores.files.written import sync_folder
-from penstock.stores.parquet.footer import Footer, Held, encoded
+from penstock.stores.parquet.footer import Footer, encoded
 
 if TYPE_CHECKING:
     from penstock.stores.parquet.sink import ParquetFolder
@@ -35,14 +35,14 @@ class Unfinished:
     path: Path
     writer: pq.ParquetWriter
     waiting: list[pa.RecordBatch] = field(default_factory=list)
-    blocks: list[Held] = field(default_factory=list)
+    blocks: list[Became] = field(default_factory=list)
     bytes: int = 0
 
     def add(self, block: Block) -> None:
         """Take a block; write a row group once there are rows for one."""
         self.waiting += [batch.rows for batch in block.batches if batch.rows.num_rows]
         self.bytes += sum(batch.rows.nbytes for batch in block.batches)
-        self.blocks.append(Held.of(block))
+        self.blocks.append(Became.of(block, Receipt(block.rows)))
         if sum(batch.num_rows for batch in self.waiting) >= GROUP_ROWS:
             self.write_group()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from penstock.engine.lease import LeaseSettings, judge
+from penstock.model.gaps import Loss, by_cause
 from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
 from penstock.ports.flow import Block, BlockId, Receipt, counts, dead_letters
 from penstock.ports.source import Progress, Scope
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 SAVE_FIRST = """
     insert into penstock.coverage (pipeline, epoch, strand, upto, resume, received, stored, duplicate, refused, repeated,
-        unchanged, filtered)
-    select name, $3, $4, $7, $8, $9, $10, $11, $12, $13, $14, $15 from penstock.pipelines
+        unchanged, filtered, shed)
+    select name, $3, $4, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 from penstock.pipelines
     where name = $1 and fence = $2 and $4::bytea = $5::bytea and $6::bytea = '' for key share
     on conflict do nothing returning true"""
 
@@ -29,9 +30,14 @@ SAVE_NEXT = """
     with lease as (select 1 from penstock.pipelines where name = $1 and fence = $2 for key share)
     update penstock.coverage set upto = $7, resume = $8, received = received + $9, stored = stored + $10,
         duplicate = duplicate + $11, refused = refused + $12, repeated = repeated + $13,
-        unchanged = unchanged + $14, filtered = filtered + $15
+        unchanged = unchanged + $14, filtered = filtered + $15, shed = shed + $16
     where pipeline = $1 and epoch = $3 and strand = $4 and upto = $5 and resume = $6 and exists (select from lease)
     returning true"""
+
+LOSE = """
+    insert into penstock.losses (pipeline, cause, gaps, count, uncounted, since, until) values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (pipeline, cause) do update set gaps = losses.gaps + $3, count = losses.count + $4, uncounted = losses.uncounted + $5,
+        since = least(losses.since, $6), until = greatest(losses.until, $7)"""
 
 FORGET_INTENT = "delete from penstock.intents where pipeline = $1 and strand = $2 and after = $3 and after_resume = $4"
 
@@ -133,7 +139,7 @@ class PostgresCheckpoints:
         name = run.pipeline.name
         async with self.connections.transaction("on") as connection:
             await self.require_lease(connection, run)
-            for table in ("coverage", "intents", "dead_letters", "cleared_letters"):
+            for table in ("coverage", "intents", "losses", "dead_letters", "cleared_letters"):
                 await connection.execute(f"delete from penstock.{table} where pipeline = $1", name)
             await connection.execute(
                 "update penstock.pipelines set epoch = null, scope_start = null, scope_end = null, scope_rows = null, facts = null"
@@ -173,7 +179,7 @@ class PostgresCheckpoints:
             await connection.execute(FORGET_INTENT, run.pipeline.name, block.id.strand.order, block.id.after.order, block.id.after.resume)
 
     async def save_within(self, connection: Connection, run: Run, block: Block, receipt: Receipt) -> None:
-        """Advance the position in the caller's transaction, with counts and dead letters.
+        """Advance the position in the caller's transaction, with counts, gaps and dead letters.
 
         Raises:
             LeaseLost: another run holds the pipeline.
@@ -181,10 +187,12 @@ class PostgresCheckpoints:
         """
         strand, after, upto, sums = block.id.strand, block.id.after, block.id.upto, counts(block, receipt)
         sql = SAVE_FIRST if after == strand else SAVE_NEXT
-        numbers = (sums.received, sums.stored, sums.duplicate, sums.refused, sums.repeated, sums.unchanged, sums.filtered)
+        numbers = (sums.received, sums.stored, sums.duplicate, sums.refused, sums.repeated, sums.unchanged, sums.filtered, sums.shed)
         place = (strand.epoch, strand.order, after.order, after.resume, upto.order, upto.resume)
         if not await connection.fetchval(sql, run.pipeline.name, run.fence, *place, *numbers):
             await self._lost(connection, run)
+        for loss in by_cause(map(Loss.of, block.gaps)):
+            await connection.execute(LOSE, run.pipeline.name, *astuple(loss))
         if sums.refused:
             dead = dead_letters(block, receipt)
             known = (run.pipeline.name, run.fence, strand.order)
@@ -232,7 +240,8 @@ async def _progress(connection: Connection, found: asyncpg.Record) -> Progress:
     intended = await connection.fetch(
         "select * from penstock.intents where pipeline = $1 order by strand, after, after_resume", found["name"]
     )
-    return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)))
+    lost = await connection.fetch("select * from penstock.losses where pipeline = $1 order by cause", found["name"])
+    return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)), tuple(map(kept.loss, lost)))
 
 
 async def _cut_off(connection: Connection, holder: Holder, *, spare: str = "") -> None:

@@ -6,15 +6,15 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from penstock.engine.lease import LeaseSettings, judge
-from penstock.model.counts import Counts
+from penstock.model.gaps import Loss, by_cause
 from penstock.ports.checkpoints import AnotherSource, Holder, LeaseHeld, LeaseLost, Outcome, Pipeline, PositionMoved, Run
-from penstock.ports.flow import Block, BlockId, Receipt, Refusal, counts, dead_letters
+from penstock.ports.flow import Became, Block, BlockId, Receipt
 from penstock.ports.source import Progress, Scope
 from penstock.stores import kept
 from penstock.stores.sqlite.database import Database, kept_in
@@ -29,14 +29,15 @@ FORGET = "update penstock_pipelines set epoch = null, scope_start = null, scope_
 
 SAVE_FIRST = """
     insert into penstock_coverage (pipeline, epoch, strand, upto, resume, received, stored, duplicate, refused, repeated,
-        unchanged, filtered)
-    values (:name, :epoch, :strand, :upto, :resume, :received, :stored, :duplicate, :refused, :repeated, :unchanged, :filtered)
+        unchanged, filtered, shed)
+    values (:name, :epoch, :strand, :upto, :resume, :received, :stored, :duplicate, :refused, :repeated, :unchanged, :filtered,
+        :shed)
     on conflict do nothing"""
 
 SAVE_NEXT = """
     update penstock_coverage set upto = :upto, resume = :resume, received = received + :received, stored = stored + :stored,
         duplicate = duplicate + :duplicate, refused = refused + :refused, repeated = repeated + :repeated,
-        unchanged = unchanged + :unchanged, filtered = filtered + :filtered
+        unchanged = unchanged + :unchanged, filtered = filtered + :filtered, shed = shed + :shed
     where pipeline = :name and epoch = :epoch and strand = :strand and upto = :after and resume = :after_resume"""
 
 INTEND = """
@@ -47,6 +48,13 @@ INTEND = """
 FORGET_INTENT = "delete from penstock_intents where (pipeline, strand, after, after_resume) = (:name, :strand, :after, :after_resume)"
 
 LETTER = "insert into penstock_dead_letters (pipeline, fence, refused_at, reason, origin, raw) values (?, ?, ?, ?, ?, ?)"
+
+LOSE = """
+    insert into penstock_losses (pipeline, cause, gaps, count, uncounted, since, until)
+    values (:name, :cause, :gaps, :count, :uncounted, :since, :until)
+    on conflict do update set gaps = gaps + excluded.gaps, count = count + excluded.count, uncounted = uncounted + excluded.uncounted,
+        since = min(coalesce(since, excluded.since), coalesce(excluded.since, since)),
+        until = max(coalesce(until, excluded.until), coalesce(excluded.until, until))"""
 
 NEXT_FENCE = "update penstock_fences set last = last + 1 returning last"
 
@@ -119,7 +127,7 @@ class SqliteCheckpoints:
         """Begin from nothing."""
 
         def forget(connection: sqlite3.Connection) -> None:
-            for table in ("coverage", "intents", "dead_letters"):
+            for table in ("coverage", "intents", "losses", "dead_letters"):
                 connection.execute(f"delete from penstock_{table} where pipeline = ?", (run.pipeline.name,))
             connection.execute(FORGET, (run.pipeline.name,))
 
@@ -148,22 +156,23 @@ class SqliteCheckpoints:
         return await self.database.transact(fenced)
 
     def save_within(self, connection: sqlite3.Connection, run: Run, block: Block, receipt: Receipt) -> None:
-        """Advance the position in the transaction of `within`, with counts and dead letters.
+        """Advance the position in the transaction of `within`, with counts, gaps and dead letters.
 
         Raises:
             PositionMoved: the stored position is not the block's start.
         """
-        self.advance_within(connection, run, block.id, counts(block, receipt), dead_letters(block, receipt))
+        self.advance_within(connection, run, Became.of(block, receipt))
 
-    def advance_within(self, connection: sqlite3.Connection, run: Run, block: BlockId, sums: Counts, dead: Iterable[Refusal]) -> None:
+    def advance_within(self, connection: sqlite3.Connection, run: Run, became: Became) -> None:
         """The same for a block of which only is known what became of its records; raises as `save_within` does."""
-        place = _place(run, block)
-        sql = SAVE_FIRST if block.after == block.strand else SAVE_NEXT
-        if not connection.execute(sql, {**place, **asdict(sums)}).rowcount:
-            raise PositionMoved(run.pipeline.name)
+        place, name = _place(run, became.id), run.pipeline.name
+        sql = SAVE_FIRST if became.id.after == became.id.strand else SAVE_NEXT
+        if not connection.execute(sql, {**place, **asdict(became.counts)}).rowcount:
+            raise PositionMoved(name)
+        connection.executemany(LOSE, ({"name": name, **asdict(loss)} for loss in by_cause(map(Loss.of, became.gaps))))
         now = self.clock()
         connection.executemany(
-            LETTER, ((run.pipeline.name, run.fence, now, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead)
+            LETTER, ((name, run.fence, now, kept.text(one.reason), kept.text(one.origin), one.raw) for one in became.dead)
         )
         connection.execute(FORGET_INTENT, place)
 
@@ -215,7 +224,8 @@ def progress_of(connection: sqlite3.Connection, name: str) -> Progress:
     assert found is not None
     covered = connection.execute("select * from penstock_coverage where pipeline = ? order by strand", (name,))
     intended = connection.execute("select * from penstock_intents where pipeline = ? order by strand, after, after_resume", (name,))
-    return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)))
+    lost = connection.execute("select * from penstock_losses where pipeline = ? order by cause", (name,))
+    return Progress(kept.scope(found), tuple(map(kept.interval, covered)), tuple(map(kept.block_id, intended)), tuple(map(kept.loss, lost)))
 
 
 def _place(run: Run, block: BlockId) -> dict[str, object]:
