@@ -5,4 +5,4 @@ Subclass a suite in a test module, give it a `bench` (or `make`, for sources), a
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("checkpoints", "destinations", "runs", "sinks", "sources")))
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("checkpoints", "destinations", "logs", "runs", "sinks", "sources")))

@@ -1,0 +1,98 @@
+"""Appends on their way to the disk, and how those who wait for them are told: threads and event loops, once for a whole group."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from penstock.model.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.queue.log import Gap, Place
+
+
+class Group:
+    """Appends that are answered together."""
+
+    __slots__ = ("_answered", "_lock", "_waiting")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answered = threading.Event()
+        self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Block until the group is answered; whether it is."""
+        return self._answered.wait(timeout_s)
+
+    def future(self) -> asyncio.Future[None] | None:
+        """What a task of the running event loop awaits, or None when the group is answered."""
+        with self._lock:
+            if self._answered.is_set():
+                return None
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            self._waiting.setdefault(loop, []).append(future)
+            return future
+
+    def announce(self) -> None:
+        """Every append of the group has its answer: wake all who wait, with one call for each event loop."""
+        with self._lock:
+            self._answered.set()
+            waiting, self._waiting = self._waiting, {}
+        for loop, futures in waiting.items():
+            with suppress(RuntimeError):  # a loop that is closed has nobody left who waits
+                loop.call_soon_threadsafe(_wake, futures)
+
+
+class Pending:
+    """An append that may not be durable yet. `await` it, or ask for its `result`: the place of its first entry."""
+
+    __slots__ = ("_answer", "_group", "bodies", "gap", "lane", "marked", "size_bytes")
+
+    def __init__(self, group: Group, lane: int, bodies: Sequence[bytes], *, marked: bool = False, gap: Gap | None = None) -> None:
+        if not bodies and gap is None:
+            raise ValueError("nothing to append")
+        self._group = group
+        self._answer: Place | PenstockError | None = None
+        self.lane = lane
+        self.bodies = bodies
+        self.marked = marked
+        self.gap = gap
+        self.size_bytes = sum(map(len, bodies))
+
+    @property
+    def answered(self) -> bool:
+        """Whether it has been decided what became of it."""
+        return self._answer is not None
+
+    def answer(self, answer: Place | PenstockError) -> None:
+        """Say what became of it; whoever waits is told when the group is announced."""
+        self._answer = answer
+        self.bodies = ()
+
+    def result(self, timeout_s: float | None = None) -> Place:
+        """Block until the entries are durable. Raises what went wrong, or `TimeoutError`, after which they may still become durable."""
+        if not self._group.wait(timeout_s):
+            raise TimeoutError
+        return self._outcome()
+
+    def __await__(self) -> Generator[object, None, Place]:
+        if (future := self._group.future()) is not None:
+            yield from future
+        return self._outcome()
+
+    def _outcome(self) -> Place:
+        assert self._answer is not None
+        if isinstance(self._answer, PenstockError):
+            raise self._answer
+        return self._answer
+
+
+def _wake(futures: Iterable[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
