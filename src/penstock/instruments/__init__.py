@@ -1,0 +1,39 @@
+"""Live instruments and what stands between them and a store: the interface of document 001 in one import place."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.instruments.samples import DataSample, DynoDataPointSchema, InnovateSampleSchema, JetDriveSampleSchema
+    from penstock.instruments.validation import ValidationResult, ValidationSettings
+
+_PLACES = {
+    "DataSample": "samples",
+    "DynoDataPointSchema": "samples",
+    "InnovateSampleSchema": "samples",
+    "JetDriveSampleSchema": "samples",
+    "ValidationResult": "validation",
+    "ValidationSettings": "validation",
+}
+"""Which module has what. It is imported when it is asked for: looking at a single sample needs neither Arrow nor the queue."""
+
+__all__ = [
+    "DataSample",
+    "DynoDataPointSchema",
+    "InnovateSampleSchema",
+    "JetDriveSampleSchema",
+    "ValidationResult",
+    "ValidationSettings",
+]
+
+
+def __getattr__(name: str) -> object:
+    if (module := _PLACES.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

@@ -1,0 +1,1 @@
+"""Instruments: ranges, samples and what is looked at before they are stored."""
