@@ -156,10 +156,11 @@ class Log(Protocol):
         """Whether what was appended outlives this process and its machine's power."""
         ...
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False) -> Pending:
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:
         """Append one or more entries behind all others of the lane, next to each other and in this order.
 
-        Answers at once; the `Pending` tells when they are durable. `marked` entries are found again by `marked`.
+        Answers at once; the `Pending` tells when they are durable. `marked` entries are found again by `marked`. Without `sync` it tells
+        when they are written: they outlive the process from then on, and the machine's power with the next append to the lane that waits.
 
         Of an append that was never answered, a part may be there after a crash: the first entries of it.
 
@@ -179,6 +180,10 @@ class Log(Protocol):
         missing, or released) read as a gap. To go on, read at the `end` of the last stretch. A place this log never reached is not an
         error: what has a greater epoch lies behind it. Raises `LogClosed`.
         """
+        ...
+
+    def at(self, lane: int, offset: int) -> Place:
+        """Where the entry of a lane is that has this offset, be it kept or the next to be appended. Raises `IndexError` for another one."""
         ...
 
     def marked(self, lane: int) -> Iterator[Entries]:

@@ -7,7 +7,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from penstock.queue.consumers import Consumers
 from penstock.queue.epochs import next_epoch
@@ -36,6 +36,12 @@ class _Lane:
             yield Entries(place, gone, 0, gap=Gap(NO_LONGER_KEPT, gone))
         for stretch in self.stretches[bisect_right(self.stretches, place, key=lambda stretch: stretch.end) :]:
             yield stretch.since(place.offset) if stretch.first.epoch == place.epoch else stretch
+
+    def at(self, offset: int) -> Place:
+        if not self.first.offset <= offset <= self.end.offset:
+            raise IndexError(f"offset {offset} of {self.first.offset} to {self.end.offset}")
+        behind = bisect_right(self.stretches, offset, key=lambda stretch: stretch.end.offset)
+        return replace(self.stretches[behind].first, offset=offset) if behind < len(self.stretches) else self.end
 
     def drop(self, least: Place) -> None:
         whole = bisect_right(self.stretches, least, key=lambda stretch: stretch.end)
@@ -70,7 +76,7 @@ class MemoryLog:
         """As in `Log`."""
         return len(self._lanes)
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False) -> Pending:
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:  # noqa: ARG002 - never is
         """As in `Log`."""
         return self._append(Pending(self._at_once, lane, bodies, marked=marked))
 
@@ -104,6 +110,13 @@ class MemoryLog:
                     break
                 found.append(entries)
         return found
+
+    def at(self, lane: int, offset: int) -> Place:
+        """As in `Log`."""
+        self._settings.require_lane(lane)
+        with self._lock:
+            self._require_open()
+            return self._lanes[lane].at(offset)
 
     def marked(self, lane: int) -> Iterator[Entries]:
         """As in `Log`."""

@@ -126,6 +126,31 @@ class LogSuite:
             assert [body for stretch in read for body in stretch.bodies] == numbers(offset, 14)
             assert [stretch.first for stretch in read[:1]] == [place][: len(read)]
 
+    def test_an_offset_tells_the_place(self, log: Log) -> None:
+        """Of every entry that is kept, whichever epoch it has, and of the end; no other offset has one."""
+        places = [log.append(0, numbers(0, 3)).result(WAIT_S)]
+        log.renew(bytes(10))
+        places.append(log.append(0, numbers(3, 7)).result(WAIT_S))
+
+        found = [log.at(0, offset) for offset in range(7)]
+
+        assert [place.epoch for place in found] == [places[0].epoch] * 3 + [places[1].epoch] * 4
+        assert [entries.bodies[0] for place in found for entries in log.read(place, 1)] == numbers(0, 7)
+        assert log.at(0, 7) == log.kept()[0].end
+        for offset in (-1, 8):
+            with pytest.raises(IndexError):
+                log.at(0, offset)
+
+    def test_what_need_not_be_durable_is_in_order_all_the_same(self, log: Log) -> None:
+        """Entries that are only written stand where they were appended, before those that came later."""
+        pending = [log.append(0, numbers(low, low + 2), sync=low % 4 == 0) for low in range(0, 20, 2)]
+
+        places = [one.result(WAIT_S) for one in pending]
+
+        assert [place.offset for place in places] == list(range(0, 20, 2))
+        log.append(0, numbers(20, 21)).result(WAIT_S)
+        assert bodies(log, 0) == numbers(0, 21)
+
     def test_a_read_is_bounded(self, log: Log) -> None:
         """About as many bytes as were asked for, and at least one stretch, however large."""
         for low in range(0, 100, 10):
@@ -371,6 +396,7 @@ class LogSuite:
             lambda: log.append_gap(0, Gap("late")),
             lambda: log.read(place, 1),
             lambda: log.marked(0),
+            lambda: log.at(0, 0),
             log.kept,
             lambda: log.renew(bytes(10)),
             lambda: log.register("two"),
