@@ -9,8 +9,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from penstock.model.errors import Misconfigured
 
 T = TypeVar("T")
@@ -67,6 +65,8 @@ class Wrong:
 
 def checked(kind: type[T], values: Mapping[str, object]) -> T | list[Wrong]:
     """An instance of the dataclass `kind`, or all that is wrong with the values; text becomes what the field is."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - the errors of this module are for installations without it, too
+
     try:
         return TypeAdapter(kind).validate_python(dict(values), strict=False)
     except ValidationError as error:

@@ -13,10 +13,10 @@ from penstock.engine.run import EngineSettings
 from penstock.engine.tasks import Task, complete
 from penstock.engine.telemetry import Telemetry
 from penstock.model.errors import Misconfigured
+from penstock.model.naming import near
 from penstock.pipelines.definition import Definition, Limits
 from penstock.pipelines.evidence import Evidence, evidence
 from penstock.pipelines.staged import Staged
-from penstock.pipelines.stages.step import near
 from penstock.pipelines.surroundings import surroundings
 from penstock.ports.checkpoints import Outcome, Pipeline
 from penstock.ports.ends import Surroundings

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, get_type_hints
 
 from penstock.engine.configuration import FaultySettings, Wrong, checked
 from penstock.model.errors import Misconfigured
+from penstock.model.naming import near
 from penstock.pipelines import ends, lines
 from penstock.pipelines.definition import Definition, End, Head, Kind, Limits
 from penstock.pipelines.stages import reading as stages
-from penstock.pipelines.stages.step import near
 from penstock.pipelines.variables import Variables, dataclasses_of
 from penstock.ports.ends import Intake, Mode, SinkKind
 

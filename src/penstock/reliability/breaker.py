@@ -1,133 +1,13 @@
-"""When to stop asking somebody who keeps failing, and how to find out that he is well again: a circuit breaker for each name."""
+"""When to stop asking somebody who keeps failing, and how to find out that he is well again."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable
 from threading import RLock
 
-from penstock.model.errors import Misconfigured, PenstockError, Throttled, Transient
+from penstock.reliability.circuit import BreakerSettings, BreakerState, BreakerStatus, Call, Outcome, Transition
 from penstock.reliability.gate import Wait
-
-
-class NoSuchBreaker(Misconfigured):
-    """There is no circuit breaker of this name."""
-
-    default_hint = "A breaker is there from the first call on; `statuses` names those there are."
-
-
-class OtherSettings(Misconfigured):
-    """A circuit breaker of this name has other settings."""
-
-    default_hint = "Give the two targets different names, or the same settings."
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerSettings:
-    """When a breaker opens, for how long, and when it closes.
-
-    It opens after `failures` in a row; or when, of the calls that ended in the last `window_s` seconds, the last `window_calls` at the most
-    and `minimum_calls` at the least, a share of `failure_rate` failed or a share of `slow_rate` took longer than `slow_s`.
-
-    It stays open for `open_s`, each time it opens again without having closed `growth` times as long, up to `cap_open_s`; to that comes a
-    random part of up to `jitter`, so that many do not come back at the same moment. Then at most `probes` calls at once may go; `successes`
-    of them close it, one failure or slow answer opens it again.
-
-    5, 60 s and 2 are the numbers of document 001; those of the window are resilience4j's.
-    """
-
-    failures: int = 5
-    successes: int = 2
-    open_s: float = 60.0
-    growth: float = 2.0
-    cap_open_s: float = 600.0
-    jitter: float = 0.1
-    probes: int = 3
-    window_calls: int = 100
-    window_s: float = 600.0
-    minimum_calls: int = 100
-    failure_rate: float = 0.5
-    slow_rate: float = 1.0
-    slow_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        if min(self.failures, self.successes, self.probes, self.minimum_calls) < 1 or self.window_calls < self.minimum_calls:
-            raise Misconfigured(
-                "breaker: failures, successes, probes and minimum_calls are at least 1, window_calls at least minimum_calls"
-            )
-        if not 0 < self.open_s <= self.cap_open_s or self.growth < 1 or self.jitter < 0:
-            raise Misconfigured("breaker: it takes 0 < open_s <= cap_open_s, growth >= 1 and jitter >= 0")
-        if not 0 < self.failure_rate <= 1 or not 0 < self.slow_rate <= 1 or self.slow_s <= 0 or self.window_s <= 0:
-            raise Misconfigured("breaker: rates are above 0 and at most 1, slow_s and window_s above 0")
-
-
-class BreakerState(Enum):
-    """What a breaker does with calls."""
-
-    CLOSED = "closed"
-    """They go."""
-    OPEN = "open"
-    """None goes until the interval is over."""
-    HALF_OPEN = "half_open"
-    """A few go, to find out."""
-    ISOLATED = "isolated"
-    """None goes until somebody resets it."""
-
-
-class Outcome(Enum):
-    """What a call says about whom it was made to."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    NEITHER = "neither"
-    """Nothing: he asked to slow down, the record was bad, or we broke off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The right to make one call now; it is given back with `Breaker.finish`, whatever became of the call."""
-
-    era: int
-    number: int
-    started_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerStatus:
-    """A breaker at one moment: why it is in its state (empty at the beginning), and in how many seconds it lets a call through.
-
-    `lets_in_s` is 0 where calls go, None where somebody has to reset it. `opened` and `blocked` count since the breaker was made.
-    """
-
-    name: str
-    state: BreakerState
-    reason: str
-    in_a_row: int
-    lets_in_s: float | None
-    opened: int
-    blocked: int
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A breaker went from one state to another at monotonic second `at`."""
-
-    name: str
-    before: BreakerState
-    after: BreakerState
-    at: float
-    reason: str
-
-
-def outcome_of(error: BaseException | None) -> Outcome:
-    """What the end of a call says: throttling, refused records, our own mistakes and being broken off never count against anybody."""
-    if error is None:
-        return Outcome.SUCCEEDED
-    if isinstance(error, Throttled) or not isinstance(error, Exception):
-        return Outcome.NEITHER
-    return Outcome.NEITHER if isinstance(error, PenstockError) and not isinstance(error, Transient) else Outcome.FAILED
 
 
 class _Window:
@@ -286,40 +166,3 @@ class Breaker:
         self._out.clear()
         self._succeeded = 0
         self._tell(Transition(self.name, before, state, now, reason))
-
-
-class Breakers:
-    """One breaker for each target (a host, a device, an endpoint), by its name. Any thread may use it."""
-
-    def __init__(self, rand: Callable[[], float], tell: Callable[[Transition], None] = lambda _: None) -> None:
-        self._rand = rand
-        self._tell = tell
-        self._lock = RLock()
-        self._breakers = dict[str, Breaker]()
-
-    def at(self, name: str, settings: BreakerSettings) -> Breaker:
-        """The breaker of that name, made where there is none yet.
-
-        Raises:
-            OtherSettings: there is one, and it has others.
-        """
-        with self._lock:
-            if name not in self._breakers:
-                self._breakers[name] = Breaker(name, settings, self._rand, self._tell)
-            found = self._breakers[name]
-        if found.settings != settings:
-            raise OtherSettings(name)
-        return found
-
-    def __getitem__(self, name: str) -> Breaker:
-        """The breaker of that name, to isolate or to reset it; raises `NoSuchBreaker`."""
-        with self._lock:
-            if name not in self._breakers:
-                raise NoSuchBreaker(name)
-            return self._breakers[name]
-
-    def statuses(self, now: float) -> Iterator[BreakerStatus]:
-        """How each of them stands, by name."""
-        with self._lock:
-            found = sorted(self._breakers.items())
-        return (breaker.status(now) for _, breaker in found)

@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from penstock.model.errors import Misconfigured, PenstockError, Refused, Throttled, Transient, TryLater
-from penstock.reliability.breaker import (
-    Breaker,
-    Breakers,
-    BreakerSettings,
-    BreakerState,
-    Call,
-    NoSuchBreaker,
-    OtherSettings,
-    Outcome,
-    Transition,
-    outcome_of,
-)
+from penstock.reliability.breaker import Breaker
+from penstock.reliability.breakers import Breakers, NoSuchBreaker, OtherSettings
+from penstock.reliability.circuit import BreakerSettings, BreakerState, Call, Outcome, Transition, outcome_of
 from penstock.reliability.gate import Wait
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = BreakerState

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock.model.naming import near
 from penstock.pipelines import lines
 from penstock.pipelines.stages.cast import Cast, column_type
 from penstock.pipelines.stages.dedupe import Dedupe
@@ -13,7 +14,7 @@ from penstock.pipelines.stages.expression import Expression, NotUnderstood
 from penstock.pipelines.stages.filter import Filter
 from penstock.pipelines.stages.python import NoSuchFunction, Python, imported
 from penstock.pipelines.stages.rename import Rename
-from penstock.pipelines.stages.step import Stage, near
+from penstock.pipelines.stages.step import Stage
 from penstock.stores.columns import UnknownType, named
 
 Wrong = Callable[[lines.Path, str], None]

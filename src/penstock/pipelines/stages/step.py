@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.model.errors import Misconfigured
+from penstock.model.naming import near
 from penstock.stores.columns.texts import in_parts
 
 Cause = Literal["filtered", "duplicate"]
@@ -81,12 +81,6 @@ def required(schema: pa.Schema, names: Collection[str], place: str) -> None:
     for name in names:
         if name not in schema.names:
             raise StageDoesNotFit(f"{place}: there is no column `{name}`{near(name, schema.names)}")
-
-
-def near(name: str, known: Collection[str]) -> str:
-    """A remark on the name that was probably meant, or on all there are."""
-    close = get_close_matches(name, list(known), 1)
-    return f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(f'`{one}`' for one in known) or 'none'}"
 
 
 def row_by_row(rows: pa.RecordBatch, work: Callable[[pa.RecordBatch], pa.RecordBatch]) -> Sifted:
