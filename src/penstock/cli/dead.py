@@ -94,7 +94,7 @@ async def _show(arguments: argparse.Namespace) -> None:
 
     async with books(arguments, arguments.file) as (found, name):
         one = await letter(found, Choice(name, numbers=[arguments.id]))
-    sys.stderr.write(f"{one.pipeline}, run {one.run}, {one.refused_at:%Y-%m-%d %H:%M:%S}Z\n{one.reason}\n{one.origin}\n")
+    sys.stderr.write(f"{one.pipeline}, run {one.run}, {one.refused_at:%Y-%m-%d %H:%M:%S}Z\n{one.reason}{_several(one)}\n{one.origin}\n")
     sys.stderr.flush()
     sys.stdout.buffer.write(one.raw + b"\n")
 
@@ -156,7 +156,11 @@ def _lines(counts: Sequence[tuple[str, str, int]], latest: Sequence[DeadLetter],
     yield from _counted(counts)
     yield f"\nThe newest; `penstock dead show ID{'' if file is None else f' {shlex.quote(str(file))}'}` prints one whole:\n"
     for letter in latest:
-        yield f"{letter.id:>9}  {letter.reason}\n           {_start(letter.raw)}\n"
+        yield f"{letter.id:>9}  {letter.reason}{_several(letter)}\n           {_start(letter.raw)}\n"
+
+
+def _several(letter: DeadLetter) -> str:
+    return f" ({letter.records:,} records)" if letter.records > 1 else ""
 
 
 def _start(raw: bytes) -> str:
@@ -165,5 +169,5 @@ def _start(raw: bytes) -> str:
 
 
 def _json(letter: DeadLetter) -> str:
-    facts = {name: getattr(letter, name) for name in ("id", "pipeline", "run", "reason", "origin")}
+    facts = {name: getattr(letter, name) for name in ("id", "pipeline", "run", "reason", "origin", "records")}
     return json.dumps(facts | {"refused_at": letter.refused_at.isoformat(), "raw": letter.raw.decode(errors="backslashreplace")})

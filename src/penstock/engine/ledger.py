@@ -74,7 +74,7 @@ class Ledger:
         longest, _ = _streaks(block, (), self._streaks.get(partition, 0))
         if longest >= self._limit.in_a_row:
             raise TooManyRefused(f"{longest:,} in a row; the last because: {block.refused[-1].reason}")
-        received, refused = self.total.received + block.received, self.total.refused + len(block.refused)
+        received, refused = self.total.received + block.received, self.total.refused + sum(one.records for one in block.refused)
         if received >= self._limit.judged_after:
             self._judge(received, refused)
 
@@ -109,7 +109,7 @@ def _streaks(block: Block, verdicts: Sequence[Verdict], before: int) -> tuple[in
     turned_away = {verdict.row for verdict in verdicts}
     longest, first = before, 0
     for batch in block.batches:
-        refused = {refusal.row for refusal in batch.refused}
+        refused = set(batch.refused_rows)
         if turned_away:
             good = (number for number in range(batch.received) if number not in refused)
             rows = enumerate(islice(good, batch.rows.num_rows), first)

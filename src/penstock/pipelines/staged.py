@@ -124,8 +124,7 @@ class _Sieve:
         self._source_rows = np.arange(batch.rows.num_rows)
         self._refused: list[Refusal] = []
         self._left_out: dict[Cause, int] = {"filtered": batch.filtered, "duplicate": batch.duplicate}
-        taken = [refusal.row for refusal in batch.refused]
-        self._records = np.delete(np.arange(batch.received), taken)
+        self._records = np.delete(np.arange(batch.received), batch.refused_rows)
 
     def take(self, sifted: Sifted, place: str, cause: Cause) -> None:
         """Keep what a step kept; keep account of what it did not."""

@@ -54,7 +54,8 @@ class State:
     """A pipeline: where its rows come from and go to, who holds its lease, what is stored, and its last five runs, the newest first.
 
     `table` is the table that it writes, `file` the file or folder; both are None where nothing was written, or somewhere else. `lease` says
-    whether `holder`, last heard of `silent_s` seconds ago, is still believed to be at work. `cleared` dead letters were deleted on request.
+    whether `holder`, last heard of `silent_s` seconds ago, is still believed to be at work. `dead_letters` refused records
+    are kept, `cleared` ones were deleted on request.
     """
 
     name: str
@@ -83,7 +84,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A refused record as received, of which pipeline and run, when, why, and where it stood in the source."""
+    """A refused record as received, of which pipeline and run, when, why, and where it stood in the source.
+
+    `records` is for how many it stands: an unbroken run of the same fault may be one letter.
+    """
 
     id: int
     pipeline: str
@@ -92,6 +96,7 @@ class DeadLetter:
     reason: str
     origin: str
     raw: bytes
+    records: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ class Bookkeeping(Protocol):
         ...
 
     async def count(self, choice: Choice) -> Sequence[tuple[str, str, int]]:
-        """(pipeline, reason, how many) of the dead letters that are meant, the commonest first."""
+        """(pipeline, reason, how many records) of the dead letters that are meant, the commonest first."""
         ...
 
     async def latest(self, choice: Choice, limit: int) -> Sequence[DeadLetter]:
@@ -130,7 +135,7 @@ class Bookkeeping(Protocol):
         ...
 
     async def clear(self, choice: Choice) -> int:
-        """Delete those that are meant; what counts them as refused goes on doing so. Answers how many."""
+        """Delete those that are meant; what counts them as refused goes on doing so. Answers how many letters there were."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,22 @@ RAW_COLUMN = b"penstock.raw"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that cannot be stored: its number among those of its batch, its bytes as received, why, and where it came from."""
+    """A record that cannot be stored: its number among those of its batch, its bytes as received, why, and where it came from.
+
+    `also` are the numbers of further records of the batch for which this one letter stands, where a source keeps an unbroken run of one
+    fault as one letter; `raw` tells of all of them then.
+    """
 
     row: int
     raw: bytes
     reason: str
     origin: str
+    also: tuple[int, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """How many records it stands for."""
+        return 1 + len(self.also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +60,15 @@ class Batch:
         return sum(gap.count or 0 for gap in self.gaps if gap.cause == SHED)
 
     @property
+    def refused_rows(self) -> Sequence[int]:
+        """The numbers of all records that are refused, rising."""
+        return sorted(number for refusal in self.refused for number in (refusal.row, *refusal.also))
+
+    @property
     def received(self) -> int:
         """Records in this batch, whatever becomes of them."""
-        return int(self.rows.num_rows) + len(self.refused) + self.filtered + self.duplicate + self.shed
+        refused = sum(refusal.records for refusal in self.refused)
+        return int(self.rows.num_rows) + refused + self.filtered + self.duplicate + self.shed
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +160,7 @@ def counts(block: Block, receipt: Receipt) -> Counts:
         received=block.received,
         stored=receipt.stored,
         duplicate=receipt.duplicate + sum(batch.duplicate for batch in block.batches),
-        refused=len(block.refused) + len(receipt.refused),
+        refused=sum(refusal.records for refusal in block.refused) + len(receipt.refused),
         repeated=receipt.repeated,
         unchanged=receipt.unchanged,
         filtered=sum(batch.filtered for batch in block.batches),

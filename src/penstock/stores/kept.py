@@ -76,7 +76,7 @@ def state(row: Row, progress: Progress, runs: Iterable[PastRun]) -> State:
 
 def letter(row: Row, refused_at: datetime) -> DeadLetter:
     """A row of `dead_letters`."""
-    return DeadLetter(row["id"], row["pipeline"], row["fence"], refused_at, row["reason"], row["origin"], row["raw"])
+    return DeadLetter(row["id"], row["pipeline"], row["fence"], refused_at, row["reason"], row["origin"], row["raw"], row["records"])
 
 
 def text(words: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from penstock.ports.bookkeeping import Bookkeeping, Choice, NoSuchLetter, NoSuchPipeline, NothingChosen, State, chosen, letter, pipeline
 from penstock.ports.checkpoints import LeaseHeld, LeaseLost, Outcome, Pipeline
-from penstock.ports.flow import Receipt, Verdict
+from penstock.ports.flow import Block, BlockId, Receipt, Verdict
 from penstock.testing import records
 from penstock.testing.checkpoints import CheckpointsBench
 from penstock.testing.runs import PipelineSuite
@@ -109,6 +109,23 @@ class BookkeepingSuite(PipelineSuite):
         assert (cleared, await bench.dead_letters(pipeline)) == (1, [b"record 2"])
         assert (after.dead_letters, after.cleared, after.sums) == (1, 1, state.sums)
         assert await bench.books.clear(Choice(pipeline.name, "no")) == 0
+
+    async def test_a_letter_may_stand_for_several_records(self, bench: BookkeepingBench, pipeline: Pipeline) -> None:
+        """It is kept once, and counted as many times as there are records, also when it is cleared."""
+        run = await bench.runs.begin(pipeline, records.gone())
+        await bench.runs.freeze(run, records.scope(8))
+        batch = records.in_one_letter(records.batch(0, 8, [1, 4, 5]))
+        await bench.runs.save(run, Block(BlockId(batch.after, batch.after, batch.upto), (batch,)), Receipt(5))
+
+        state, counts = await _pipeline(bench, pipeline), await bench.books.count(Choice(pipeline.name))
+        kept = await letter(bench.books, Choice(pipeline.name))
+        cleared = await bench.books.clear(Choice(pipeline.name))
+        after = await _pipeline(bench, pipeline)
+
+        assert (state.sums.received, state.sums.refused, state.dead_letters, state.cleared) == (8, 3, 3, 0)
+        assert counts == [(pipeline.name, "refused by the source", 3)]
+        assert (kept.raw, kept.records) == (b"record 1", 3)
+        assert (cleared, after.dead_letters, after.cleared) == (1, 0, 3)
 
     async def test_a_pipeline_that_was_forgotten(self, bench: BookkeepingBench, pipeline: Pipeline, state: State) -> None:
         """Nothing of it is left, letters and history included."""

@@ -46,6 +46,12 @@ def batch(low: int, high: int, refused: Collection[int] = ()) -> Batch:
     return Batch(rows(number for number in range(low, high) if number not in refused), bad, place(low), place(high))
 
 
+def in_one_letter(batch: Batch) -> Batch:
+    """The same batch; all of its refused records are one letter, that of the first."""
+    first, *others = batch.refused
+    return replace(batch, refused=(replace(first, also=tuple(other.row for other in others)),))
+
+
 def block(low: int, high: int, *, strand: int | None = None, refused: Collection[int] = (), again: bool = False) -> Block:
     """The same records in two batches, an empty one between them; the block makes the stretch longer that begins at `strand`."""
     middle = (low + high) // 2

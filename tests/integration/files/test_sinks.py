@@ -134,6 +134,15 @@ class Broken(MemorySource):
         raise FileLost("on purpose")
 
 
+class Joining(MemorySource):
+    """A source whose refused records of a batch are one letter."""
+
+    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """Read, and join."""
+        async for batch in MemorySource.read(self, partition):
+            yield records.in_one_letter(batch)
+
+
 def hidden(place: Place) -> list[str]:
     """What is there beside the data, its state apart, and apart from the folder that a link leads to."""
     out = place.folder / "out"
@@ -410,9 +419,13 @@ def test_an_unfinished_record_is_said(place: Place, module: ModuleType, more: by
     assert module.SOURCE.pending(replace(settings, complete=True), place.around) == ""
 
 
-async def test_a_file_that_got_its_name_and_no_more_is_committed(place: Place) -> None:
+@pytest.mark.parametrize(("kind", "wanted"), [(MemorySource, [(b"row 3", 1), (b"row 4", 1)]), (Joining, [(b"row 3", 2)])])
+async def test_a_file_that_got_its_name_and_no_more_is_committed(
+    place: Place, kind: type[MemorySource], wanted: list[tuple[bytes, int]]
+) -> None:
     """Where the transaction that named a file was lost, its footer tells the next run everything, dead letters included."""
-    await place.run("parquet", records.source(30, refused=[3, 4]))
+    source = kind(pa.Table.from_batches([records.rows(range(30))]), refused=frozenset({3, 4}))
+    await place.run("parquet", source)
     checkpoints = place.around.checkpoints
     assert isinstance(checkpoints, SqliteCheckpoints)
     pipeline = Pipeline("run/sinks", "s")
@@ -427,11 +440,12 @@ async def test_a_file_that_got_its_name_and_no_more_is_committed(place: Place) -
     (file,) = (place.folder / "out").glob("*.parquet")
     shutil.copy(file, file.with_name("copy.parquet"))
     pq.write_table(pa.table({"id": [1]}), file.with_name("foreign.parquet"))
-    await place.run("parquet", records.source(30, refused=[3, 4]))
+    await place.run("parquet", source)
 
     assert await checkpoints.peek(pipeline) == before
-    letters = await checkpoints.database.transact(lambda connection: connection.execute("select raw from penstock_dead_letters").fetchall())
-    assert [row["raw"] for row in letters] == [b"row 3", b"row 4"]
+    sql = "select raw, records from penstock_dead_letters"
+    letters = await checkpoints.database.transact(lambda connection: connection.execute(sql).fetchall())
+    assert [(row["raw"], row["records"]) for row in letters] == wanted
     assert len(list((place.folder / "out").glob("part-*.parquet"))) == 1
     await checkpoints.database.close()
 

@@ -88,6 +88,31 @@ def test_records_refused_in_a_row_are_counted_across_blocks(blocks: list[list[li
     assert stopped == (longest >= limit)
 
 
+@given(fates, st.integers(1, 12))
+def test_records_that_share_a_letter_count_one_by_one(blocks: list[list[list[str]]], limit: int) -> None:
+    """Sums, and what is in a row, are those of as many letters as there are records."""
+    each, joined = (_met(blocks, limit, letters_joined=joined) for joined in (False, True))
+
+    assert each == joined
+
+
+def _met(blocks: list[list[list[str]]], limit: int, *, letters_joined: bool) -> tuple[Counts, str]:
+    """What a ledger says of these blocks, and what it stopped with."""
+    ledger = Ledger(RefusalLimit(percent=40, in_a_row=limit, judged_after=10))
+    try:
+        for batches in blocks:
+            block, receipt = block_of(batches)
+            if letters_joined:
+                parts = tuple(records.in_one_letter(batch) if batch.refused else batch for batch in block.batches)
+                block = replace(block, batches=parts)
+            ledger.admit(0, block)
+            check(block, receipt)
+            ledger.add(0, block, receipt)
+    except TooManyRefused as stopped:
+        return ledger.total, str(stopped)
+    return ledger.total, ""
+
+
 def test_in_a_row_means_within_one_partition() -> None:
     """What several workers have refused at the same time is not in a row."""
     ledger = Ledger(RefusalLimit(percent=100, in_a_row=4))

@@ -31,6 +31,17 @@ def test_a_block_is_its_batches(flags: list[list[bool]]) -> None:
     assert [json.loads(block.raw(row))["id"] for row in range(block.rows)] == good
 
 
+def test_a_letter_may_stand_for_several_records() -> None:
+    """All of them were received and are refused, and there is one letter."""
+    each = records.batch(0, 9, [2, 3, 7])
+    batch = records.in_one_letter(each)
+    block = Block(BlockId(batch.after, batch.after, batch.upto), (batch,))
+
+    assert (batch.received, list(batch.refused_rows)) == (each.received, [2, 3, 7])
+    assert counts(block, Receipt(6)) == Counts(received=9, stored=6, refused=3)
+    assert [letter.records for letter in dead_letters(block, Receipt(6))] == [3]
+
+
 def test_a_row_that_is_none_has_no_raw_record() -> None:
     """A number past the last row is an error, not an empty record."""
     with pytest.raises(IndexError):

@@ -31,6 +31,14 @@ class Footer:
     blocks: tuple[Became, ...]
 
 
+class _Letter(msgspec.Struct, array_like=True):
+    row: int
+    raw: bytes
+    reason: str
+    origin: str
+    also: tuple[int, ...] = ()
+
+
 class _Block(msgspec.Struct, omit_defaults=True):
     """Positions as order and resume in hexadecimal; bytes of dead letters in base64."""
 
@@ -39,7 +47,7 @@ class _Block(msgspec.Struct, omit_defaults=True):
     after: tuple[str, str]
     upto: tuple[str, str]
     counts: Counts
-    dead: list[tuple[int, bytes, str, str]] = []
+    dead: list[_Letter] = []
     gaps: list[Gap] = []
 
 
@@ -63,7 +71,7 @@ def encoded(footer: Footer) -> dict[bytes, bytes]:
             after=_words(one.id.after),
             upto=_words(one.id.upto),
             counts=one.counts,
-            dead=[(letter.row, letter.raw, letter.reason, letter.origin) for letter in one.dead],
+            dead=[_Letter(letter.row, letter.raw, letter.reason, letter.origin, letter.also) for letter in one.dead],
             gaps=list(one.gaps),
         )
         for one in footer.blocks
@@ -91,7 +99,7 @@ def footer_of(path: Path) -> Footer | None:
 def _became(block: _Block) -> Became:
     strand = Position(block.epoch, bytes.fromhex(block.strand))
     after, upto = (Position(block.epoch, *map(bytes.fromhex, words)) for words in (block.after, block.upto))
-    dead = tuple(Refusal(*letter) for letter in block.dead)
+    dead = tuple(Refusal(*msgspec.structs.astuple(letter)) for letter in block.dead)
     return Became(BlockId(strand, after, upto), block.counts, dead, tuple(block.gaps))
 
 

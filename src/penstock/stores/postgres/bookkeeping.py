@@ -22,19 +22,22 @@ if TYPE_CHECKING:
 
 PIPELINES = """
     select *, extract(epoch from clock_timestamp() - beaten_at)::float8 as silent_s, null as file,
-        (select count(*) from penstock.dead_letters d where d.pipeline = name) as letters,
-        (select count(*) from penstock.cleared_letters c where c.pipeline = name) as cleared
+        (select coalesce(sum(records), 0)::bigint from penstock.dead_letters d where d.pipeline = name) as letters,
+        (select coalesce(sum(records), 0)::bigint from penstock.cleared_letters c where c.pipeline = name) as cleared
     from penstock.pipelines where $1::text is null or name = $1 order by name"""
 
 RUNS = "select * from penstock.runs where pipeline = $1 order by fence desc limit 5"
 
 CHOSEN = "($1::text is null or pipeline = $1) and ($2::text is null or reason = $2) and ($3::bigint[] is null or id = any($3))"
 
-COUNT = f"select pipeline, reason, count(*) as letters from penstock.dead_letters where {CHOSEN} group by 1, 2 order by 3 desc, 1, 2"
+COUNT = f"""
+    select pipeline, reason, sum(records)::bigint as letters from penstock.dead_letters where {CHOSEN}
+    group by 1, 2 order by 3 desc, 1, 2"""
 
 CLEAR = f"""
-    with gone as (delete from penstock.dead_letters where {CHOSEN} returning pipeline, raw),
-    kept as (insert into penstock.cleared_letters (pipeline, digest) select pipeline, sha256(raw) from gone returning true)
+    with gone as (delete from penstock.dead_letters where {CHOSEN} returning pipeline, raw, records),
+    kept as (
+        insert into penstock.cleared_letters (pipeline, digest, records) select pipeline, sha256(raw), records from gone returning true)
     select count(*) from kept"""
 
 

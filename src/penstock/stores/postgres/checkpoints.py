@@ -196,8 +196,8 @@ class PostgresCheckpoints:
         if sums.refused:
             dead = dead_letters(block, receipt)
             known = (run.pipeline.name, run.fence, strand.order)
-            letters = [(*known, kept.text(one.reason), kept.text(one.origin), one.raw) for one in dead]
-            columns = ["pipeline", "fence", "strand", "reason", "origin", "raw"]
+            letters = [(*known, kept.text(one.reason), kept.text(one.origin), one.raw, one.records) for one in dead]
+            columns = ["pipeline", "fence", "strand", "reason", "origin", "raw", "records"]
             await connection.copy_records_to_table("dead_letters", schema_name="penstock", records=letters, columns=columns)
 
     async def settle(self, run: Run) -> None:

@@ -23,9 +23,9 @@ T = TypeVar("T")
 PIPELINES = """
     select *, ? - beaten_at as silent_s,
         (select path from penstock_written_files w where w.pipeline = name order by length(path) limit 1) as file,
-        (select count(*) from penstock_dead_letters d where d.pipeline = name) as letters,
+        (select coalesce(sum(records), 0) from penstock_dead_letters d where d.pipeline = name) as letters,
         (select coalesce(sum(refused), 0) from penstock_coverage c where c.pipeline = name)
-            - (select count(*) from penstock_dead_letters d where d.pipeline = name) as cleared
+            - (select coalesce(sum(records), 0) from penstock_dead_letters d where d.pipeline = name) as cleared
     from penstock_pipelines where ?2 is null or name = ?2 order by name"""
 
 RUNS = "select * from penstock_runs where pipeline = ? order by fence desc limit 5"
@@ -34,7 +34,7 @@ CHOSEN = """
     (:pipeline is null or pipeline = :pipeline) and (:reason is null or reason = :reason)
     and (:numbers is null or id in (select value from json_each(:numbers)))"""
 
-COUNT = f"select pipeline, reason, count(*) from penstock_dead_letters where {CHOSEN} group by 1, 2 order by 3 desc, 1, 2"
+COUNT = f"select pipeline, reason, sum(records) from penstock_dead_letters where {CHOSEN} group by 1, 2 order by 3 desc, 1, 2"
 
 LATEST = f"select * from penstock_dead_letters where {CHOSEN} order by id desc limit :limit"
 

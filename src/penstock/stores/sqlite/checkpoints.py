@@ -47,7 +47,7 @@ INTEND = """
 
 FORGET_INTENT = "delete from penstock_intents where (pipeline, strand, after, after_resume) = (:name, :strand, :after, :after_resume)"
 
-LETTER = "insert into penstock_dead_letters (pipeline, fence, refused_at, reason, origin, raw) values (?, ?, ?, ?, ?, ?)"
+LETTER = "insert into penstock_dead_letters (pipeline, fence, refused_at, reason, origin, raw, records) values (?, ?, ?, ?, ?, ?, ?)"
 
 LOSE = """
     insert into penstock_losses (pipeline, cause, gaps, count, uncounted, since, until)
@@ -171,9 +171,9 @@ class SqliteCheckpoints:
             raise PositionMoved(name)
         connection.executemany(LOSE, ({"name": name, **asdict(loss)} for loss in by_cause(map(Loss.of, became.gaps))))
         now = self.clock()
-        connection.executemany(
-            LETTER, ((name, run.fence, now, kept.text(one.reason), kept.text(one.origin), one.raw) for one in became.dead)
-        )
+        known = (name, run.fence, now)
+        letters = ((*known, kept.text(one.reason), kept.text(one.origin), one.raw, one.records) for one in became.dead)
+        connection.executemany(LETTER, letters)
         connection.execute(FORGET_INTENT, place)
 
     async def end(self, run: Run, outcome: Outcome) -> None:
