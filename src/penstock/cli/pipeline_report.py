@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from penstock.cli.report import per_second, place, speed
+from penstock.cli.closing import per_second, place, speed
 from penstock.engine.telemetry import Telemetry
 from penstock.model.counts import counted
 from penstock.model.gaps import SHED, Loss

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from penstock.cli.closing import per_second, place, speed
 from penstock.engine.telemetry import Telemetry
 from penstock.extract.job import Extraction
 from penstock.extract.proof import Part, Proof
 from penstock.extract.timestamps import EARLIEST
-from penstock.model.counts import counted
 from penstock.model.redaction import redacted
 from penstock.stores.postgres.names import quoted
 from penstock.stores.postgres.place import Database
@@ -68,33 +68,6 @@ class Report:
         yield from place(f"the table {self.table} of", self.database.place, f"{self.database.command} {query}")
 
 
-def speed(telemetry: Telemetry, proven: str) -> Iterator[str]:
-    """How fast it went, and what it cost; `proven` is what came after the last row."""
-    status, counters, before = telemetry.status(), telemetry.counters, telemetry.before
-    brought = counters["rows_stored_total"]
-    if before.received and not counters["rows_received_total"]:
-        yield f"Nothing new: {_were(before.stored)} before. Verified again in {status.proof_seconds:.1f} s."
-    else:
-        resumed = f", on top of {before.stored:,} stored before" if before.received else ""
-        rate = f"{counted(brought, 'new row' if resumed else 'row')} in {status.seconds:.1f} s, {per_second(telemetry):,.0f} a second"
-        yield f"{rate}{resumed}; {proven} in {status.proof_seconds:.1f} s."
-    if counters["requests_total"]:
-        throttled, retried = counters["responses_throttled_total"], counters["requests_retried_total"]
-        yield f"{counted(counters['requests_total'], 'request')}, {throttled:,} throttled, {retried:,} retried."
-
-
-def _were(rows: int) -> str:
-    return f"{counted(rows, 'row')} {'was' if rows == 1 else 'were'} stored"
-
-
-def place(what: str, where: str, command: str) -> Iterator[str]:
-    """Where the data is, and the command that shows it."""
-    yield f"The data is in {what}"
-    yield f"  {where}"
-    yield "To look at it:"
-    yield f"  {command}"
-
-
 def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
     """The documented object of --json; `seconds` (to the last row settled) and `events_per_second` are of this run."""
     status, proof, counters, total = telemetry.status(), extraction.proof, telemetry.counters, telemetry.total
@@ -121,12 +94,6 @@ def result(extraction: Extraction, telemetry: Telemetry) -> dict[str, object]:
 
 def _redacted(fields: dict[str, object]) -> dict[str, object]:
     return {name: redacted(value) if isinstance(value, str) else value for name, value in fields.items()}
-
-
-def per_second(telemetry: Telemetry) -> float:
-    """Rows that this run stored, by the time until its last one was settled."""
-    seconds = telemetry.status().seconds
-    return round(telemetry.counters["rows_stored_total"] / seconds, 1) if seconds else 0.0
 
 
 def table(proof: Proof) -> Iterator[str]:

@@ -48,7 +48,7 @@ def check(block: Block, receipt: Receipt) -> None:
     if answered != block.rows or min(receipt.stored, receipt.duplicate, receipt.unchanged) < 0:
         raise CountsDoNotAddUp(f"{block.rows} rows were written, the receipt speaks of {answered}")
     judged = {verdict.row for verdict in receipt.refused}
-    if len(judged) < len(receipt.refused) or not judged <= set(range(block.rows)):
+    if len(judged) < len(receipt.refused) or not all(0 <= row < block.rows for row in judged):
         raise CountsDoNotAddUp(f"of {block.rows} rows, verdicts are on the numbers {sorted(verdict.row for verdict in receipt.refused)}")
 
 

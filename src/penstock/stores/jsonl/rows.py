@@ -10,16 +10,20 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.stores.columns import EXACT_INTEGERS, JSON_FITS, conform, exact, infer, is_json, parse, said, widened
 from penstock.stores.columns.texts import UNREADABLE, in_parts
+from penstock.stores.files.stream import ends_of_lines
 from penstock.stores.files.text import Bad, Decoded
 
 NOT_AN_OBJECT = "it is no JSON object"
 NOT_UTF8 = "it is not valid UTF-8"
 ROUNDED = "a whole number has more digits than a float64 keeps"
+
+_OPENS, _CLOSES, _RETURNS = b"{}\r"
 
 _NULL = msgspec.Raw(b"null")
 _objects = msgspec.json.Decoder(dict[str, Any])
@@ -45,23 +49,19 @@ class RowDecoder:
     def decode(self, block: bytes) -> Decoded:
         """The rows of a block of whole lines; blank ones are none."""
         try:
-            return Decoded(self._columns(block, block.count(b"\n")), ())
+            return Decoded(self._columns(block), ())
         except UNREADABLE:
             lines = [(number, line) for number, raw in enumerate(block.split(b"\n")) if (line := raw.strip())]
             return self._in_parts([number for number, _ in lines], [line for _, line in lines])
 
-    def _columns(self, block: bytes, lines: int) -> pa.RecordBatch:
+    def _columns(self, block: bytes) -> pa.RecordBatch:
         """All lines at once; raises one of `UNREADABLE` where not each of them is exactly one object with these columns.
 
         msgspec takes a line end for a blank. Where every line begins with `{` and ends with `}`, no object can go on over a line end (a `{`
         cannot follow a `}` inside of one), so that as many objects as lines are one on each.
         """
-        if not block.startswith(b"{") or block.count(b"\n{") != lines - 1:
-            raise ValueError(NOT_AN_OBJECT)
-        if block.count(b"}\n") != lines and block.count(b"}\r\n") != lines:
-            raise ValueError(NOT_AN_OBJECT)
         objects = self._decoder.decode_lines(block)
-        if len(objects) != lines:
+        if len(objects) != _lines_of_objects(block):
             raise ValueError(NOT_AN_OBJECT)
         columns = [_column(list(map(attrgetter(f"c{number}"), objects)), column) for number, column in enumerate(self.schema)]
         if any(map(_has_large, columns)) and not all(exact(number.decode()) for number in _LONG.findall(block)):
@@ -72,7 +72,7 @@ class RowDecoder:
         """Runs of lines that fit, and between them lines with other columns or values, and lines that are no rows."""
         parts: dict[int, pa.RecordBatch] = {}
         refused: dict[int, str] = {}
-        for record, part in in_parts(len(lines), lambda start, end: self._columns(b"\n".join([*lines[start:end], b""]), end - start)):
+        for record, part in in_parts(len(lines), lambda start, end: self._columns(b"\n".join([*lines[start:end], b""]))):
             try:
                 parts[record] = part if isinstance(part, pa.RecordBatch) else self._odd(lines[record])
             except UNREADABLE as error:
@@ -139,6 +139,17 @@ def _column(values: list[Any], column: pa.Field) -> pa.Array:
     if bad:
         raise NotThisTypeError(f"{column.name}: {values[bad[0]]!r} is no {said(column)}")
     return parsed
+
+
+def _lines_of_objects(block: bytes) -> int:
+    """How many lines a block has, each of which begins with `{` and ends with `}`; -1 where one does not."""
+    octets, ends = np.frombuffer(block, np.uint8), ends_of_lines(block)
+    if not len(ends) or ends[-1] != len(block) - 1 or octets[0] != _OPENS or (octets[ends[:-1] + 1] != _OPENS).any():
+        return -1
+    last = octets[ends - 1]
+    if (last == _RETURNS).all():
+        last = octets[ends - 2]
+    return len(ends) if (last == _CLOSES).all() else -1
 
 
 def _has_large(column: pa.Array) -> bool:

@@ -14,7 +14,7 @@ from penstock.stores.files.text import Decoded, TextFormat
 from penstock.stores.jsonl.rows import RowDecoder, decoder_for, sample
 from penstock.stores.jsonl.settings import JsonlSource
 
-PARTITION_BYTES = 64 * 2**20
+PARTITION_BYTES = 8 * 2**20
 
 
 def source(settings: JsonlSource, folder: Path, partition_bytes: int = PARTITION_BYTES, block_bytes: int = BLOCK_BYTES) -> FileSource:
