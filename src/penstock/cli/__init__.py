@@ -46,6 +46,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 75 try again later, 130 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's own threads, for matrices that we have not, would spin at every start
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         answer(_help())

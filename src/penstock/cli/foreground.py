@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 from contextlib import AsyncExitStack
@@ -74,6 +75,7 @@ def run(work: Work, view: View) -> int:
     """Run it; the exit code. With --json there is one object on standard output, also when the run fails."""
     # Arrow's own allocator gives pages back to the kernel and asks for them again with every batch, which costs a tenth of the run.
     pa.set_memory_pool(pa.system_memory_pool())
+    gc.freeze()  # what was imported stays: the collector need not look at it again and again
     telemetry, signals = Telemetry(tell=tell), Signals()
     try:
         return asyncio.run(_run(work, view, telemetry, signals))

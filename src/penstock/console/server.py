@@ -33,7 +33,7 @@ async def serving(
     """Serve `/health`, `/ready`, `/metrics` and `/status` while the block runs; the URL, or why there is none: no reason to end a run.
 
     The port is `port` or, when taken, the next free one of a hundred; 0 is any. A run is called stalled after `stall_s` without progress.
-    Signals stay the caller's. Leaving takes 0.1 s, whoever is still connected.
+    Signals stay the caller's. Leaving takes 0.1 s where somebody is still connected.
 
     Raises:
         Misconfigured: `host` is not a loopback address. The pages ask for no credentials, so nobody else may reach them.
@@ -79,7 +79,10 @@ class _Server(uvicorn.Server):
 
     async def close(self, listener: socket.socket) -> None:
         """Idle connections end at once, answers have 0.1 s; what is left then belongs to somebody who does not read."""
-        await self.shutdown([listener])
+        if self.server_state.connections:
+            await self.shutdown([listener])
+        for server in self.servers:
+            server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 

@@ -8,15 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.stores.files.errors import FileReplaced, NotReadable
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 """How files are packed, by the last part of their names."""
@@ -167,7 +164,7 @@ def chunks(file: BinaryIO, start: int, end: int | None, whole: Whole, limits: Li
         if size:
             block, kept = (kept, b"") if size == len(kept) else (kept[:size], kept[size:])
             yield Chunk(block, at, at + size, line)
-            at, line = at + size, line + len(ends_of_lines(block))
+            at, line = at + size, line + _lines(block)
         elif len(kept) > limits.record_bytes:
             beginning, skipped, kept = _skipped(file, kept, None if end is None else end - at)
             yield Chunk(beginning, at, at + skipped, line, too_long=True)
@@ -187,9 +184,9 @@ def _skipped(file: BinaryIO, kept: bytes, most: int | None) -> tuple[bytes, int,
     return beginning, skipped + found + 1, kept[found + 1 :]
 
 
-def ends_of_lines(block: bytes) -> npt.NDArray[np.intp]:
-    """Where in a block each line end is: in one pass over its bytes, several times as fast as `bytes.count` and `bytes.find`."""
-    return np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+def _lines(block: bytes) -> int:
+    """How many lines end in a block; several times as fast as `bytes.count`."""
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
 def whole_lines(block: bytes) -> int:

@@ -16,14 +16,13 @@ import pyarrow.compute as pc
 
 from penstock.stores.columns import EXACT_INTEGERS, JSON_FITS, conform, exact, infer, is_json, parse, said, widened
 from penstock.stores.columns.texts import UNREADABLE, in_parts
-from penstock.stores.files.stream import ends_of_lines
 from penstock.stores.files.text import Bad, Decoded
 
 NOT_AN_OBJECT = "it is no JSON object"
 NOT_UTF8 = "it is not valid UTF-8"
 ROUNDED = "a whole number has more digits than a float64 keeps"
 
-_OPENS, _CLOSES, _RETURNS = b"{}\r"
+_OPENS, _CLOSES, _RETURNS, _ENDS = b"{}\r\n"
 
 _NULL = msgspec.Raw(b"null")
 _objects = msgspec.json.Decoder(dict[str, Any])
@@ -143,7 +142,8 @@ def _column(values: list[Any], column: pa.Field) -> pa.Array:
 
 def _lines_of_objects(block: bytes) -> int:
     """How many lines a block has, each of which begins with `{` and ends with `}`; -1 where one does not."""
-    octets, ends = np.frombuffer(block, np.uint8), ends_of_lines(block)
+    octets = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(octets == _ENDS)
     if not len(ends) or ends[-1] != len(block) - 1 or octets[0] != _OPENS or (octets[ends[:-1] + 1] != _OPENS).any():
         return -1
     last = octets[ends - 1]
