@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.instruments.samples import DataSample, DynoDataPointSchema, InnovateSampleSchema, JetDriveSampleSchema
+    from penstock.instruments.validated import Validated, validate_row
     from penstock.instruments.validation import ValidationResult, ValidationSettings
 
 _PLACES = {
@@ -14,8 +15,10 @@ _PLACES = {
     "DynoDataPointSchema": "samples",
     "InnovateSampleSchema": "samples",
     "JetDriveSampleSchema": "samples",
+    "Validated": "validated",
     "ValidationResult": "validation",
     "ValidationSettings": "validation",
+    "validate_row": "validated",
 }
 """Which module has what. It is imported when it is asked for: looking at a single sample needs neither Arrow nor the queue."""
 
@@ -24,8 +27,10 @@ __all__ = [
     "DynoDataPointSchema",
     "InnovateSampleSchema",
     "JetDriveSampleSchema",
+    "Validated",
     "ValidationResult",
     "ValidationSettings",
+    "validate_row",
 ]
 
 

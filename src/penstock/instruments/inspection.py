@@ -7,8 +7,11 @@ from typing import Any
 
 from penstock.instruments.ranges import limits_for
 from penstock.instruments.validation import (
+    NO_CHANNEL,
     NO_QUALITY,
+    NO_SOURCE,
     NO_TIME,
+    NO_UNIT,
     NOT_A_NUMBER,
     Finding,
     NotANumber,
@@ -32,7 +35,8 @@ class Inspection:
     quality: Quality = field(init=False, default=Quality.OK)
 
     def __post_init__(self) -> None:
-        self._time()
+        if "timestamp_ms" in self.members:
+            self._time()
         if "quality" in self.members:
             self._stated()
 
@@ -49,6 +53,13 @@ class Inspection:
         value = self.members[name]
         if type(value) is not int or not low <= value <= high:
             self.errors.append(Finding(name, message, value))
+
+    def sample(self) -> None:
+        """The members are those of a sample: a source where that is told, a channel, a unit, and a value."""
+        if "source" in self.members:
+            self.text("source", NO_SOURCE)
+        channel, unit = self.text("channel", NO_CHANNEL), self.text("unit", NO_UNIT, empty=True)
+        self.value("value", channel, unit)
 
     def value(self, name: str, channel: str, unit: str) -> None:
         """A member is a value of this channel, in this unit."""

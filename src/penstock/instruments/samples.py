@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.instruments.inspection import Inspection
-from penstock.instruments.validation import DEFAULT, NO_CHANNEL, NO_SOURCE, NO_UNIT, ValidationResult, ValidationSettings
+from penstock.instruments.validation import DEFAULT, ValidationResult, ValidationSettings
 from penstock.model.quality import Quality
 
 LARGEST_ID = 0xFFFF
@@ -38,9 +38,7 @@ class DataSample:
 
     def inspect(self, inspection: Inspection) -> None:
         """Look at the members, time and quality apart."""
-        inspection.text("source", NO_SOURCE)
-        channel, unit = inspection.text("channel", NO_CHANNEL), inspection.text("unit", NO_UNIT, empty=True)
-        inspection.value("value", channel, unit)
+        inspection.sample()
 
 
 @dataclass(frozen=True, slots=True)

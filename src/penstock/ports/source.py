@@ -109,7 +109,8 @@ class Source(Protocol):
 
         The first batch starts at `partition.start`, each further one where the last ended, and the last one ends at `partition.end`
         exactly, also where that is a position inside of an `order`. Reading from the same position again gives the same records, though
-        not the same batches. Raises `Transient` (the engine reads coverage back and plans again), `PositionLost` or another `Fatal`.
-        Closing the generator may come at any moment and is not an error; that everything was read by then is NOT guaranteed.
+        not the same batches, and a letter that stands for several records may be cut as they are. Raises `Transient` (the engine reads
+        coverage back and plans again), `PositionLost` or another `Fatal`. Closing the generator may come at any moment and is not an error;
+        that everything was read by then is NOT guaranteed.
         """
         ...

@@ -1,0 +1,87 @@
+"""Samples of any source, looked at on their way; and the same for a row of a python stage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.instruments.columns import with_quality
+from penstock.instruments.inspection import Inspection
+from penstock.instruments.looking import look
+from penstock.instruments.refusals import RefusedRun
+from penstock.instruments.validation import DEFAULT, ValidationSettings
+from penstock.model.errors import Refused
+from penstock.model.quality import Quality
+from penstock.ports.flow import Batch, Refusal
+from penstock.ports.source import Partition, Plan, Progress, Source, Splittable
+
+
+class BadSample(Refused):
+    """The sample is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """`source`, whose rows are samples (`penstock.instruments.columns.with_quality`), each with its quality.
+
+    What is refused is one dead letter for each unbroken run of one reason in one channel of one provider, within a batch: letters become
+    durable with the position behind them, so that no run goes on past it.
+    """
+
+    source: Source
+    settings: ValidationSettings = DEFAULT
+
+    @property
+    def splitting(self) -> Splittable | None:
+        """The source's own."""
+        return self.source.splitting
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The source's, with `quality`; raises `NoSamples`."""
+        return with_quality(self.source.schema)
+
+    async def plan(self, done: Progress) -> Plan:
+        """The source's."""
+        return await self.source.plan(done)
+
+    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """The source's batches, looked at."""
+        async with aclosing(self.source.read(partition)) as batches:
+            async for batch in batches:
+                yield await asyncio.to_thread(_looked_at, batch, self.settings)
+
+
+def _looked_at(batch: Batch, settings: ValidationSettings) -> Batch:
+    looked = look(batch.rows, settings)
+    if not looked.refused:
+        return replace(batch, rows=looked.rows)
+    records = np.delete(np.arange(batch.received), batch.refused_rows)
+    refused = [*batch.refused, *(_letter(run, records) for run in looked.refused)]
+    return replace(batch, rows=looked.rows, refused=tuple(sorted(refused, key=lambda refusal: refusal.row)))
+
+
+def _letter(run: RefusedRun, records: np.ndarray) -> Refusal:
+    first, *also = records[run.numbers].tolist()
+    return Refusal(first, run.raw, run.reason, f"{run.provider or 'unknown'}, {run.channel or 'unknown'}", tuple(also))
+
+
+def validate_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a sample, with its quality: for `python = "penstock.instruments.validate_row"` in a pipeline file.
+
+    Raises:
+        BadSample: with everything that is wrong about it; the stage refuses the row for that.
+    """
+    stated = {"unit": row.get("unit") or "", "quality": row.get("quality") or Quality.OK}
+    inspection = Inspection({"channel": None, "value": None, **row, **stated}, DEFAULT)
+    inspection.sample()
+    result = inspection.result()
+    if not result.is_valid:
+        raise BadSample("; ".join(f"{error.field}: {error.message}" for error in result.errors))
+    return {**row, "quality": result.quality.value}
