@@ -15,15 +15,10 @@ from penstock.instruments.columns import with_quality
 from penstock.instruments.inspection import Inspection
 from penstock.instruments.looking import look
 from penstock.instruments.refusals import RefusedRun
-from penstock.instruments.validation import DEFAULT, ValidationSettings
-from penstock.model.errors import Refused
+from penstock.instruments.validation import DEFAULT, BadSample, ValidationSettings
 from penstock.model.quality import Quality
 from penstock.ports.flow import Batch, Refusal
 from penstock.ports.source import Partition, Plan, Progress, Source, Splittable
-
-
-class BadSample(Refused):
-    """The sample is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +78,5 @@ def validate_row(row: Mapping[str, Any]) -> dict[str, Any]:
     inspection.sample()
     result = inspection.result()
     if not result.is_valid:
-        raise BadSample("; ".join(f"{error.field}: {error.message}" for error in result.errors))
+        raise BadSample.of(result)
     return {**row, "quality": result.quality.value}

@@ -78,6 +78,15 @@ class ValidationResult:
     quality: Quality = Quality.OK
 
 
+class BadSample(Refused):
+    """The sample is refused."""
+
+    @classmethod
+    def of(cls, result: ValidationResult) -> BadSample:
+        """With everything that was found wrong."""
+        return cls("; ".join(f"{error.field}: {error.message}" for error in result.errors))
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """Of one value: its quality, why it is refused (empty: it is not), and what is unusual about it."""

@@ -15,8 +15,7 @@ import penstock
 from penstock.cli import main
 from penstock.instruments import Validated, ValidationSettings, validate_row
 from penstock.instruments.columns import NoSamples
-from penstock.instruments.validated import BadSample
-from penstock.instruments.validation import NAN, NO_TIME
+from penstock.instruments.validation import NAN, NO_TIME, BadSample
 from penstock.ports.flow import Batch
 from penstock.ports.source import Progress
 from penstock.stores.memory import MemorySource
