@@ -44,6 +44,7 @@ class Connecting:
     """The source, which connects for each plan and each reading: every test has its own event loop."""
 
     settings: HttpSettings
+    releasing = growing = None
 
     @property
     def schema(self) -> pa.Schema:

@@ -33,6 +33,7 @@ class TiedSource:
     batch_rows: int = 3
     refused: frozenset[int] = frozenset()
     _readings: dict[Position, _Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
+    releasing = growing = None
 
     @property
     def splitting(self) -> Splittable:

@@ -2,7 +2,8 @@
 
 One pass reads coverage back from the destination, asks the source to plan what it does not cover, and lets the workers carry those
 partitions. A passing failure anywhere abandons the pass, and the next one begins from what is really stored. The engine therefore never
-has to know whether an unanswered write arrived.
+has to know whether an unanswered write arrived. A source that lets go of what is stored hears of it in the same way: after everything was
+settled, from coverage that was read back behind it.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Transfer:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.settings.refusals)
+        if (growing := self.source.growing) is not None:
+            self.telemetry.waiting = lambda: growing.waiting
 
     async def carry(self) -> Progress:
         """Return the settled coverage: all of the scope, or less once `stop` is set.
@@ -95,42 +98,60 @@ class Transfer:
         while True:
             before = self.telemetry.progressed
             try:
-                done = await self._pass()
+                return await self._passes()
             except Transient as error:
                 if self.stop.is_set():
                     raise
                 delay_s = self.settings.reconnect_first_s if self.telemetry.progressed > before else delay_s
                 await self._pause(error, delay_s)
                 delay_s = min(delay_s * 2, self.settings.reconnect_cap_s)
-            else:
-                if done is not None:
-                    return done
 
     async def _pause(self, error: Transient, delay_s: float) -> None:
         self.telemetry.counters.add("reconnects_total")
         self.telemetry.enter("reconnecting", str(error))
         await unless(self.stop, asyncio.sleep(error.delay_s if isinstance(error, Throttled) else delay_s))
 
-    async def _pass(self) -> Progress | None:
-        """Carry what is missing now. The settled coverage when that was nothing or a stop is asked for, else None: look again."""
+    async def _passes(self) -> Progress:
+        """Carry what is missing, again and again; the settled coverage when that was nothing, or a stop is asked for."""
         done = await self._read_back()
-        if done.intended:
-            blocks = _replays(done)
-            replays = [Partition(number, block.after, block.upto) for number, block in enumerate(blocks)]
-            await self._work(replays, {block.after: block.strand for block in blocks}, again=True)
-        else:
-            plan = await unless(self.stop, self.source.plan(done))
-            if plan is None:
-                return done
-            self.telemetry.expected = plan.scope.rows
-            if plan.scope != done.scope:
-                await self.destination.freeze(self.run, plan.scope)
-                done = replace(done, scope=plan.scope)
-            if not plan.partitions:
-                await self._conclude(done)
-                return done
-            await self._work(plan.partitions, _strands(plan, done), again=False)
-        return await self._read_back() if self.stop.is_set() else None
+        while not self.stop.is_set():
+            if done.intended:
+                await self._replay(done)
+            else:
+                plan = await unless(self.stop, self._plan(done))
+                if plan is None:
+                    return done
+                done = await self._frozen(plan, done)
+                if not plan.partitions:
+                    await self._conclude(done)
+                    return done
+                await self._work(plan.partitions, _strands(plan, done), again=False)
+            done = await self._read_back()
+            if self.source.releasing is not None:
+                await self.source.releasing.release(done)
+        return done
+
+    async def _replay(self, done: Progress) -> None:
+        blocks = _replays(done)
+        partitions = [Partition(number, block.after, block.upto) for number, block in enumerate(blocks)]
+        await self._work(partitions, {block.after: block.strand for block in blocks}, again=True)
+
+    async def _plan(self, done: Progress) -> Plan:
+        """What to carry now; of a source that is growing, once there is something."""
+        if self.source.growing is not None:
+            self.telemetry.enter("waiting")
+            await self.source.growing.grown(done)
+            self.telemetry.alive()
+            self.telemetry.enter("planning")
+        return await self.source.plan(done)
+
+    async def _frozen(self, plan: Plan, done: Progress) -> Progress:
+        """The progress, with the scope of the plan stored."""
+        self.telemetry.expected = plan.scope.rows
+        if plan.scope == done.scope:
+            return done
+        await self.destination.freeze(self.run, plan.scope)
+        return replace(done, scope=plan.scope)
 
     async def _conclude(self, done: Progress) -> None:
         """Judge what was refused, publish, then conclude; under the lease, the stall watch and the stop like everything else."""
@@ -184,13 +205,17 @@ class Transfer:
                 continue
 
     async def _watch(self) -> None:
-        """End the run when nothing is stored for too long, whatever it hangs on; before and after storing, pages read are progress too."""
+        """End the run when nothing is stored for too long, whatever it hangs on; before and after storing, pages read are progress too.
+
+        That nothing comes of which there could be something to store is none.
+        """
         pages = 0
         while (silent_s := self.telemetry.clock() - self.telemetry.progressed) < self.settings.stall_s:
             await asyncio.sleep(self.settings.stall_s - silent_s)
             before, pages = pages, self.telemetry.counters["pages_received_total"]
-            if pages > before and self.telemetry.variant in ("planning", "proving"):
-                self.telemetry.progressed = self.telemetry.clock()
+            read = pages > before and self.telemetry.variant in ("planning", "proving")
+            if read or self.telemetry.variant == "waiting":
+                self.telemetry.alive()
         raise Stalled(f"for {silent_s:.0f} s; the run was {self.telemetry.variant}, last: {self.telemetry.message or 'no error'}")
 
 

@@ -13,7 +13,16 @@ from penstock.ports.source import Progress
 from penstock.reliability.rate import RateMeter
 
 Variant = Literal[
-    "starting", "planning", "running", "reconnecting", "proving", "completed", "completed with rejected rows", "failed", "cancelled"
+    "starting",
+    "waiting",
+    "planning",
+    "running",
+    "reconnecting",
+    "proving",
+    "completed",
+    "completed with rejected rows",
+    "failed",
+    "cancelled",
 ]
 WorkerState = Literal["idle", "reading", "writing", "stopped"]
 
@@ -33,6 +42,8 @@ class Worker:
 class Status:
     """A moment of a task, as `/status` shows it. Rates are rows per second, times are seconds.
 
+    `rows_waiting` are records that a live source has received and that are not stored yet; None where the source is none.
+
     `seconds` end when the last row is settled, `proof_seconds` begin there.
     """
 
@@ -42,6 +53,7 @@ class Status:
     rows_before: int
     rows_refused: int
     rows_expected: int | None
+    rows_waiting: int | None
     rows_per_second: float
     eta_seconds: float | None
     seconds: float
@@ -66,6 +78,7 @@ class Telemetry:
     tell: Callable[[str], None] = lambda _: None
     notices: list[str] = field(default_factory=list)
     database_restarts: int = 0
+    waiting: Callable[[], int | None] = lambda: None
     before: Counts = field(default_factory=Counts)
     total: Counts = field(default_factory=Counts)
     meter: RateMeter = field(default_factory=lambda: RateMeter(time_constant_s=15.0))
@@ -125,6 +138,7 @@ class Telemetry:
             rows_before=self.before.stored,
             rows_refused=self.total.refused,
             rows_expected=self.expected,
+            rows_waiting=self.waiting(),
             rows_per_second=round(self.meter.per_s, 1),
             eta_seconds=None if remaining is None else self.meter.eta_s(remaining),
             seconds=round((now if self.settled is None else self.settled) - self.started, 3),

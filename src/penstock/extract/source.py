@@ -63,6 +63,7 @@ class EventSource:
     latest_total: int | None = None
     _looks: dict[Position, int] = field(default_factory=dict, init=False)
     _shares: Shares = field(default_factory=Shares, init=False, repr=False)
+    releasing = growing = None
 
     @property
     def splitting(self) -> Splittable | None:

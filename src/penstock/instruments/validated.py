@@ -18,7 +18,7 @@ from penstock.instruments.refusals import RefusedRun
 from penstock.instruments.validation import DEFAULT, BadSample, ValidationSettings
 from penstock.model.quality import Quality
 from penstock.ports.flow import Batch, Refusal
-from penstock.ports.source import Partition, Plan, Progress, Source, Splittable
+from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Source, Splittable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ class Validated:
     def splitting(self) -> Splittable | None:
         """The source's own."""
         return self.source.splitting
+
+    @property
+    def releasing(self) -> Releasing | None:
+        """The source's own."""
+        return self.source.releasing
+
+    @property
+    def growing(self) -> Growing | None:
+        """The source's own."""
+        return self.source.growing
 
     @property
     def schema(self) -> pa.Schema:

@@ -54,6 +54,8 @@ class Rows:
     schema: pa.Schema
     epoch: str = field(default_factory=lambda: secrets.token_hex(8))
     splitting: None = None
+    releasing: None = None
+    growing: None = None
     _read: int = 0
 
     @classmethod

@@ -16,7 +16,7 @@ from penstock.pipelines.position import joined, parted
 from penstock.pipelines.stages.step import Cause, Sifted, Stage, Step
 from penstock.ports.ends import SchemaPolicy
 from penstock.ports.flow import Batch, Refusal, as_received
-from penstock.ports.source import Partition, Plan, Progress, Scope, Source, Splittable
+from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Scope, Source, Splittable
 
 
 @dataclass(slots=True)
@@ -43,6 +43,31 @@ class Staged:
         return None if any(step.remembers for step in self._steps(self.source.schema)) else self.source.splitting
 
     @property
+    def releasing(self) -> Releasing | None:
+        """Itself, where the source lets go of anything."""
+        return None if self.source.releasing is None else self
+
+    @property
+    def growing(self) -> Growing | None:
+        """Itself, where the source gets more."""
+        return None if self.source.growing is None else self
+
+    async def release(self, done: Progress) -> None:
+        """See `Releasing`."""
+        if self.source.releasing is not None:
+            await self.source.releasing.release(self._of_source(done))
+
+    @property
+    def waiting(self) -> int:
+        """See `Growing`."""
+        return 0 if self.source.growing is None else self.source.growing.waiting
+
+    async def grown(self, done: Progress) -> None:
+        """See `Growing`."""
+        if self.source.growing is not None:
+            await self.source.growing.grown(self._of_source(done))
+
+    @property
     def schema(self) -> pa.Schema:
         """What the contract says."""
         return self.contract.schema
@@ -55,11 +80,10 @@ class Staged:
         """
         known = {} if done.scope is None else done.scope.facts
         places = {self._own(interval.upto): interval.upto for interval in done.coverage}
-        coverage = tuple(replace(interval, upto=self._own(interval.upto)) for interval in done.coverage)
-        scope = None if done.scope is None else replace(done.scope, facts=_without_columns(done.scope))
-        plan = await self.source.plan(replace(done, scope=scope, coverage=coverage))
+        own = self._of_source(done)
+        plan = await self.source.plan(own)
         self.contract.recall(known, self._given())  # by now a source that has only a sample to learn from knows what it froze
-        frozen = known if plan.scope == scope else {**plan.scope.facts, **self.contract.facts()}
+        frozen = known if plan.scope == own.scope else {**plan.scope.facts, **self.contract.facts()}
         partitions = tuple(replace(one, start=places.get(one.start, one.start)) for one in plan.partitions)
         return Plan(replace(plan.scope, facts=frozen), partitions)
 
@@ -83,6 +107,12 @@ class Staged:
         """The columns that the stages make of the source's."""
         steps = self._steps(self.source.schema)
         return steps[-1].schema if steps else self.source.schema
+
+    def _of_source(self, done: Progress) -> Progress:
+        """Progress as the source knows it."""
+        coverage = tuple(replace(interval, upto=self._own(interval.upto)) for interval in done.coverage)
+        scope = None if done.scope is None else replace(done.scope, facts=_without_columns(done.scope))
+        return replace(done, scope=scope, coverage=coverage)
 
     def _own(self, position: Position) -> Position:
         """The source's own position."""

@@ -77,6 +77,36 @@ class Splittable(Protocol):
         ...
 
 
+class Releasing(Protocol):
+    """A source that keeps its records until somebody says that they are stored elsewhere: a queue, an inbox."""
+
+    async def release(self, done: Progress) -> None:
+        """What `done` covers, from the beginning of its scope to the first stretch that is missing, need not be kept any more.
+
+        The engine calls it with coverage that it read back from the destination after `settle` had returned: never for what was only
+        received, read or acknowledged. It may come again with the same, or with less after a store was put back to an older state, and
+        changes nothing then. That room is made at once is NOT guaranteed. Raises `Transient` (the engine reads coverage back and goes on),
+        `Fatal` to stop the run.
+        """
+        ...
+
+
+class Growing(Protocol):
+    """A source that gets more records while it is read, as one that receives them does. A run of it lasts until no more will come."""
+
+    @property
+    def waiting(self) -> int:
+        """How many records are there at this moment that the coverage last seen does not cover."""
+        ...
+
+    async def grown(self, done: Progress) -> None:
+        """Return once there is something to read that `done` does not cover, or once nothing more will come.
+
+        The engine calls it before each `plan`; however long that takes is no stall. It may be cancelled at any moment.
+        """
+        ...
+
+
 class Source(Protocol):
     """Records that can be read again from a position.
 
@@ -87,6 +117,16 @@ class Source(Protocol):
     @property
     def splitting(self) -> Splittable | None:
         """Cuts partitions that are being read."""
+        ...
+
+    @property
+    def releasing(self) -> Releasing | None:
+        """Lets go of what is stored."""
+        ...
+
+    @property
+    def growing(self) -> Growing | None:
+        """Gets more while it is read."""
         ...
 
     @property

@@ -149,6 +149,8 @@ class Killing:
     server: EmbeddedServer
     read_batches: int = 0
 
+    releasing = growing = None
+
     @property
     def splitting(self) -> Splittable | None:
         """That of the inner one."""

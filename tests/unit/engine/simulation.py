@@ -15,7 +15,7 @@ from penstock.engine.telemetry import Telemetry
 from penstock.ports.checkpoints import Outcome, Pipeline, Run
 from penstock.ports.flow import Batch, Block, Receipt, Settled
 from penstock.ports.sink import BlockLimits, Delivery, Destination, Idempotent, Writer
-from penstock.ports.source import Partition, Plan, Progress, Source, Splittable
+from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Source, Splittable
 from penstock.stores.memory import MemoryCheckpoints, MemorySink
 from penstock.testing import records
 from penstock.testing.clock import clock
@@ -69,6 +69,16 @@ class StepwiseSource:
     def splitting(self) -> Splittable | None:
         """That of the inner one, where `stealing` is wanted."""
         return self.inner.splitting if self.stealing else None
+
+    @property
+    def releasing(self) -> Releasing | None:
+        """That of the inner one."""
+        return self.inner.releasing
+
+    @property
+    def growing(self) -> Growing | None:
+        """That of the inner one."""
+        return self.inner.growing
 
     @property
     def schema(self) -> pa.Schema:

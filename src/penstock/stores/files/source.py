@@ -33,6 +33,7 @@ class FileSource:
     partition_units: int
     _found: Mapping[str, Known] | None = field(default=None, init=False)
     _catalogue: Catalogue | None = field(default=None, init=False)
+    releasing = growing = None
 
     @property
     def splitting(self) -> Splittable | None:

@@ -34,6 +34,7 @@ class MemorySource:
     refused: frozenset[int] = frozenset()
     epoch: str = "memory"
     _readings: dict[Position, _Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
+    releasing = growing = None
 
     @property
     def splitting(self) -> Splittable:

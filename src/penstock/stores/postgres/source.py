@@ -58,6 +58,7 @@ class PostgresSource:
     reads: Sequence[Read]
     page_rows: int = PAGE_ROWS
     partition_rows: int = PARTITION_ROWS
+    releasing = growing = None
 
     @classmethod
     async def found(cls, connections: Connections, name: TableName, key: str | None) -> PostgresSource:

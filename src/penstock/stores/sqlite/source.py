@@ -42,6 +42,7 @@ class SqliteSource:
     numbers: bool
     page_rows: int = PAGE_ROWS
     partition_rows: int = PARTITION_ROWS
+    releasing = growing = None
 
     @classmethod
     def found(cls, path: Path, table: str, key: str | None) -> SqliteSource:
