@@ -21,6 +21,11 @@ class Gap:
     since: int | None = None
     until: int | None = None
 
+    def joined(self, other: Gap) -> Gap:
+        """Both as one gap, of the same cause."""
+        loss = Loss.of(self) + Loss.of(other)
+        return Gap(self.cause, None if loss.uncounted else loss.count, loss.since, loss.until)
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:

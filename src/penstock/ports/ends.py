@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from penstock.model.metrics import Counters
 from penstock.ports.bookkeeping import Bookkeeping
 from penstock.ports.checkpoints import Checkpoints
+from penstock.ports.live import Decoder, LiveSource
 from penstock.ports.sink import Destination
 from penstock.ports.source import Source
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SOURCES, SINKS = "penstock.sources", "penstock.sinks"
-"""Groups of entry points. The name of an entry point is the `type` in a pipeline file, its object a `SourceKind` or a `SinkKind`."""
+"""Groups of entry points. The name of an entry point is the `type` in a pipeline file, its object a `SourceKind`, a `LiveKind`
+or a `SinkKind`."""
 
 Mode = Literal["append", "upsert", "replace"]
 """Rows are added; or a row takes the place of the one with the same key; or all of a run's rows take the place of what was there."""
@@ -68,6 +70,23 @@ class SourceKind:
     open: Callable[[Any, Surroundings], AbstractAsyncContextManager[Source]]
     claim: str = ""
     pending: Callable[[Any, Surroundings], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKind:
+    """A kind of source whose records cannot be read again: they are received into a queue, and become rows behind it.
+
+    `settings`, `identity` and `claim` as with a source. `receiver` gives what receives. `learned` makes the decoder out of the first
+    records there are, None where they do not tell the columns; it is also asked without any. `recalled` makes it again out of the facts
+    that were frozen with the scope.
+    """
+
+    settings: type[Any]
+    identity: Callable[[Any, Surroundings], str]
+    receiver: Callable[[Any, Surroundings], LiveSource]
+    learned: Callable[[Any, Sequence[bytes]], Decoder | None]
+    recalled: Callable[[Any, Mapping[str, int | str]], Decoder]
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from penstock.model import gaps
 from penstock.model.errors import Fatal, Refused, Transient, TryLater
 from penstock.queue.pending import Pending
+
+Gap = gaps.Gap
 
 NO_EPOCH = bytes(10)
 """Of a lane in which nothing was ever appended; sorts before every epoch."""
@@ -89,19 +92,6 @@ class Place:
     lane: int
     epoch: bytes
     offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something that was lost: why, how much (None where nobody knows), and between which two points.
-
-    `since` and `until` are microseconds since 1970, or the source's own numbers; None where unknown.
-    """
-
-    cause: str
-    count: int | None = None
-    since: int | None = None
-    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

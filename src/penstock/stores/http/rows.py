@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from penstock.stores.http.path import UNDECODABLE
 from penstock.stores.http.window import Window
+from penstock.stores.jsonl.entries import decode_each
 from penstock.stores.jsonl.rows import RowDecoder
 
 _row = msgspec.json.Decoder(dict[str, Any])
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
-"""In JSON, line ends stand only where blanks may."""
 
 
 @dataclass(slots=True)
@@ -38,7 +37,7 @@ def sort_out(raws: Sequence[bytes], before: Collection[bytes], window: Window | 
         elif window is None or _is_within(window, number, raw, sorted_):
             numbers.append(number)
     if numbers:
-        decoded = decoder.decode(b"\n".join([*(raws[number].translate(_ONE_LINE) for number in numbers), b""]))
+        decoded = decode_each(decoder, [raws[number] for number in numbers])
         sorted_.rows = decoded.rows
         sorted_.refused |= {numbers[bad.record]: bad.reason for bad in decoded.bad}
     return sorted_

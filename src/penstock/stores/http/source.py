@@ -6,10 +6,8 @@ has to hold what it held: only then do the numbers still mean the same rows.
 
 from __future__ import annotations
 
-import base64
-import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -29,6 +27,7 @@ from penstock.stores.http.pull import Pull, Turn
 from penstock.stores.http.rows import sample, sort_out
 from penstock.stores.http.settings import HttpSettings
 from penstock.stores.http.window import written
+from penstock.stores.jsonl.entries import frozen, thawed
 from penstock.stores.jsonl.rows import RowDecoder, decoder_for
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ class HttpSource:
     decoder: RowDecoder
     now_ms: int
     _planned: bool = field(default=False, init=False)
+    releasing = growing = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -74,8 +74,8 @@ class HttpSource:
 
     async def plan(self, done: Progress) -> Plan:
         """What is missing of the last pull; or, where nothing was missing when the run began, the next pull."""
-        scope = done.scope or Scope(Span(bound(0), bound(max(1, self._up_to()))), facts=_facts(self.decoder))
-        self.decoder = _decoder(scope.facts)
+        scope = done.scope or Scope(Span(bound(0), bound(max(1, self._up_to()))), facts=frozen(self.decoder))
+        self.decoder = thawed(scope.facts)
         if not self._planned and not list(missing(done.coverage, scope.span)):
             scope = self._further(scope)
         self._planned = True
@@ -133,16 +133,6 @@ def _upto(turn: Turn, end: Position) -> Position:
     if place.total is not None and place.rows < place.total:
         raise RowsMissing(f"{place.rows:,} of {place.total:,}")
     return end
-
-
-def _facts(decoder: RowDecoder) -> dict[str, int | str]:
-    """What of the columns is frozen: a later first page may show fewer of them."""
-    return {"columns": base64.b64encode(decoder.schema.serialize()).decode(), "void": json.dumps(sorted(decoder.void))}
-
-
-def _decoder(facts: Mapping[str, int | str]) -> RowDecoder:
-    schema = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(str(facts["columns"]))))
-    return RowDecoder(schema, frozenset(json.loads(str(facts["void"]))))
 
 
 @asynccontextmanager

@@ -1,0 +1,153 @@
+"""Receiving into the log: a live source in a thread of its own, started again after whatever it raises."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, cast
+
+from penstock.model.errors import Fatal
+from penstock.model.gaps import SHED, Gap
+from penstock.ports.live import LiveSource
+from penstock.queue.log import AppendUnknown, Log, LogFull
+from penstock.queue.pending import Pending
+
+READER_FAILED = "reader failed"
+"""Cause of the gap from when a live source raised an exception until it had something again."""
+
+LANE = 0
+
+Overflow = Literal["block", "shed"]
+"""What becomes of records for which the log has no room: they wait, and so does who sends them; or they are let go and counted."""
+
+
+Load: TypeAlias = Sequence[bytes] | Sequence[Gap]
+"""What is appended in one go: entries, or one gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """What happens where the log is full, how often it is tried again then, and how soon a reader that failed is started again."""
+
+    overflow: Overflow = "block"
+    retry_full_s: float = 0.1
+    restart_first_s: float = 0.2
+    restart_cap_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Runs `live` into the log until it ends, or until `stop`. `tell` hears of what a person has to know; `pause` waits so many seconds."""
+
+    live: LiveSource
+    log: Log
+    settings: CaptureSettings = field(default_factory=CaptureSettings)
+    stop: threading.Event = field(default_factory=threading.Event)
+    tell: Callable[[str], None] = lambda _: None
+    pause: Callable[[float], None] = time.sleep
+    clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000
+
+    def run(self) -> None:
+        """Return once everything that was received is durable. Raises `Fatal` where the source or the log does."""
+        tail, delay_s = Tail(self), self.settings.restart_first_s
+        while not self.stop.is_set():
+            before = tail.loads
+            try:
+                self.live.receive(tail, self.stop)
+                break
+            except Fatal:
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge of a thread, whatever a plugin may raise
+                tail.owe(Gap(READER_FAILED, None, self.clock_us()))
+                delay_s = self.settings.restart_first_s if tail.loads > before else min(delay_s * 2, self.settings.restart_cap_s)
+                self.tell(f"the reader failed and is started again in {delay_s:g} s: {type(error).__name__}: {error}")
+            self.stop.wait(delay_s)
+        tail.finish()
+
+
+class Tail:
+    """The end of the log, to which nobody else appends; see `Append`.
+
+    One load is on its way at a time: the next one waits until it is durable, so that the order stays what it was, whatever fails. What
+    comes in meanwhile waits where it comes from, and is taken in one go.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._log = capture.log
+        self._waits = capture.settings.overflow == "block"
+        self._end = self._log.kept()[LANE].end.offset
+        self._flying: tuple[Pending, Load] | None = None
+        self._owed: dict[str, Gap] = {}
+        self.loads = 0
+
+    def __call__(self, bodies: Sequence[bytes]) -> None:
+        """See `Append`."""
+        self._land()
+        self._pay()
+        self._put(bodies)
+
+    def gap(self, gap: Gap) -> None:
+        """See `Append`."""
+        self._land()
+        self._pay()
+        self._put([gap])
+
+    def owe(self, gap: Gap) -> None:
+        """Take note of a gap that lasts until something can be appended again."""
+        known = self._owed.get(gap.cause)
+        self._owed[gap.cause] = gap if known is None else known.joined(gap)
+
+    def finish(self) -> None:
+        """Wait until everything is durable, gaps that are owed too."""
+        self._waits = True
+        self._land()
+        self._pay()
+
+    def _pay(self) -> None:
+        owed, self._owed = self._owed, {}
+        for gap in owed.values():
+            self._put([replace(gap, until=self._capture.clock_us())])
+            self._land()
+
+    def _put(self, load: Load) -> None:
+        """Send it on its way, or let it go."""
+        while load:
+            try:
+                self._flying = self._append(load), load
+            except LogFull:
+                load = self._without_room(load)
+            else:
+                self.loads += 1
+                return
+
+    def _append(self, load: Load) -> Pending:
+        return self._log.append_gap(LANE, load[0]) if isinstance(load[0], Gap) else self._log.append(LANE, cast("Sequence[bytes]", load))
+
+    def _land(self) -> None:
+        """Wait until what is on its way is durable; what did not arrive is sent again."""
+        while self._flying is not None:
+            (pending, load), self._flying = self._flying, None
+            self._put(self._left(pending, load))
+
+    def _left(self, pending: Pending, load: Load) -> Load:
+        """What did not arrive. Where nobody knows, the log does: its end is where the last load ended, and what arrived of this one."""
+        try:
+            self._end = pending.result().offset + len(load)
+        except LogFull:
+            return self._without_room(load)
+        except AppendUnknown:
+            end = self._log.kept()[LANE].end.offset
+            arrived, self._end = end - self._end, end
+            return load[arrived:]
+        return ()
+
+    def _without_room(self, load: Load) -> Load:
+        """What to try again: all of it, after a while; or nothing, and what is let go is owed as a gap."""
+        if self._waits:
+            self._capture.pause(self._capture.settings.retry_full_s)
+            return load
+        self.owe(load[0] if isinstance(load[0], Gap) else Gap(SHED, len(load), self._capture.clock_us()))
+        return ()

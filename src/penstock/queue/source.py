@@ -1,0 +1,219 @@
+"""The log as a source: what waits in it is read from where the last run ended, and let go of once it is stored elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from penstock.model.coverage import Position, Span, missing
+from penstock.model.errors import Fatal
+from penstock.model.gaps import Gap
+from penstock.ports.flow import Batch, Refusal
+from penstock.ports.live import NoRow
+from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Scope
+from penstock.queue.log import Entries, Log, Place
+from penstock.queue.stretches import BEGINNING, Stretches, place_of, position, stored
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REPLACED = "the log was replaced or put back"
+"""Cause of a gap where more was stored than this log ever had: what another one, or its later state, had kept is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """How much is read in one go: for a batch, and before what was stored is let go of; and how long an entry waits for others."""
+
+    batch_bytes: int = 1 << 20
+    pass_bytes: int = 64 << 20
+    flush_interval_s: float = 1.0
+
+
+class EntriesDecoder(Protocol):
+    """Makes rows of entries: a `Decoder`, or one that looks at their places too."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, int | str]:
+        """See `Decoder`."""
+        ...
+
+    def decode(self, arrivals: Sequence[Entries]) -> tuple[pa.RecordBatch, Sequence[NoRow]]:
+        """See `Decoder`."""
+        ...
+
+
+def attach(log: Log, consumer: str, done: Progress) -> Sequence[Place]:
+    """Register a consumer that has stored `done`: its cursors. Where that is of another log, leave a gap, and go on behind it.
+
+    It comes before anything is appended in this process, so that nothing new can be taken for stored. It may wait for the disk.
+    """
+    cursors = log.register(consumer)
+    if done.scope is not None and _is_another(Stretches(log, cursors, 1), done.scope.span.end, stored(done)):
+        log.renew(place_of(done.scope.span.end).epoch)
+        log.append_gap(0, Gap(REPLACED)).result()
+    return cursors
+
+
+def _is_another(stretches: Stretches, end: Position, upto: Position) -> bool:
+    """Whether the log never reached `end`, or has something else where `upto` is: in one log, offsets never begin anew."""
+    following = () if upto == BEGINNING else stretches.log.read(place_of(upto), 1)
+    return end.order > stretches.end.order or any(stretch.first.offset < place_of(upto).offset for stretch in following)
+
+
+@dataclass(slots=True)
+class LogSource:
+    """The entries of a log as rows, for one consumer, which is attached; `recall` makes the decoder of the frozen scope again.
+
+    One that is `live` has one lane, and is read until `end` is called and nothing waits any more. Any other one is at rest.
+    """
+
+    log: Log
+    consumer: str
+    cursors: Sequence[Place]
+    decoder: EntriesDecoder
+    recall: Callable[[Mapping[str, int | str]], EntriesDecoder]
+    live: bool = False
+    portions: Portions = field(default_factory=Portions)
+    clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000
+    splitting: None = None
+    _stretches: Stretches = field(init=False)
+    _seen: Position = field(default=BEGINNING, init=False)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _failure: Fatal | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._stretches = Stretches(self.log, self.cursors, self.portions.batch_bytes)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns as they were when the scope was frozen."""
+        return self.decoder.schema
+
+    @property
+    def releasing(self) -> Releasing:
+        """Itself."""
+        return self
+
+    @property
+    def growing(self) -> Growing | None:
+        """Itself, where it is live."""
+        return self if self.live else None
+
+    def end(self, failure: Fatal | None = None) -> None:
+        """Nothing more will be appended: what waits is the rest. After that `grown` raises the failure, if it was one."""
+        self._failure = failure
+        self._ended.set()
+        self._woken.set()
+
+    @property
+    def waiting(self) -> int:
+        """See `Growing`."""
+        return self._stretches.waiting(self._seen)
+
+    async def grown(self, done: Progress) -> None:
+        """Return once an entry has waited for the flush interval, or no more will come; see `Growing`."""
+        self._seen = stored(done)
+        if done.scope is not None and self._seen != done.scope.span.end:
+            return
+        with self._listening():
+            while not (self._has_more() or self._ended.is_set()):
+                self._woken.clear()
+                await self._woken.wait()
+        if self._failure is not None and not self._has_more():
+            raise self._failure
+        with suppress(TimeoutError):
+            async with asyncio.timeout(await asyncio.to_thread(self._patience_s)):
+                await self._ended.wait()
+
+    def _has_more(self) -> bool:
+        seen = self._stretches.beginning if self._seen == BEGINNING else self._seen
+        return self._stretches.end.order > seen.order
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(self._woken.set)
+
+        unlisten = self.log.listen(wake)
+        try:
+            yield
+        finally:
+            unlisten()
+
+    def _patience_s(self) -> float:
+        """How long the oldest entry that waits may still do so."""
+        waiting = self.log.read(self._stretches.place(0, self._seen), 1)
+        waited_s = (self.clock_us() - waiting[0].appended_us) / 1e6 if waiting else 0.0
+        return self.portions.flush_interval_s - max(0.0, waited_s)
+
+    async def plan(self, done: Progress) -> Plan:
+        """One partition: what is there now and not stored yet, or so much of it that room can be made before the rest."""
+        scope = done.scope or Scope(Span(BEGINNING, self._upto(BEGINNING)), facts=self.decoder.facts)
+        self.decoder = self.recall(scope.facts)
+        if not any(missing(done.coverage, scope.span)):
+            scope = replace(scope, span=Span(scope.span.start, self._upto(scope.span.end)))
+        spans = enumerate(missing(done.coverage, scope.span))
+        return Plan(scope, tuple(Partition(number, span.start, span.end) for number, span in spans))
+
+    def _upto(self, start: Position) -> Position:
+        """Where a pass ends: at the end of what there is, or, of a live log, after about `pass_bytes`."""
+        end = self._stretches.end
+        if end.order <= start.order:
+            return start
+        kept, at = self.log.kept()[0], self._stretches.place(0, start).offset
+        entries = kept.end.offset - kept.first.offset
+        portion = max(1, self.portions.pass_bytes * entries // max(1, kept.size_bytes))
+        if not self.live or kept.end.offset - at <= portion:
+            return end
+        return position(self.log.at(0, max(at, kept.first.offset) + portion))
+
+    async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
+        """Batches of about `batch_bytes`; what is missing in the log comes as gaps."""
+        stretches, at = self._stretches.between(partition.start, partition.end), partition.start
+        while at != partition.end:
+            batch = await asyncio.to_thread(self._batch, stretches, at, partition.end)
+            yield batch
+            at = batch.upto
+
+    def _batch(self, stretches: Iterator[Entries], at: Position, end: Position) -> Batch:
+        found, size_bytes = list[Entries](), 0
+        for stretch in stretches:
+            found.append(stretch)
+            size_bytes += sum(map(len, stretch.bodies))
+            if size_bytes >= self.portions.batch_bytes:
+                return self._decoded(found, at, position(found[-1].end))
+        return self._decoded(found, at, end)
+
+    def _decoded(self, found: Sequence[Entries], at: Position, upto: Position) -> Batch:
+        rows, no_rows = self.decoder.decode(found)
+        gaps = tuple(stretch.gap for stretch in found if stretch.gap is not None)
+        return Batch(rows, tuple(_refusals(found, no_rows)), at, upto, gaps=gaps)
+
+    async def release(self, done: Progress) -> None:
+        """See `Releasing`."""
+        self._seen = stored(done)
+        if self._seen != BEGINNING:
+            await asyncio.to_thread(self.log.release, self.consumer, list(self._stretches.before(self._seen)))
+
+
+def _refusals(found: Sequence[Entries], no_rows: Sequence[NoRow]) -> Iterator[Refusal]:
+    if not no_rows:
+        return
+    entries = [(body, one.first.lane, offset) for one in found for offset, body in enumerate(one.bodies, one.first.offset)]
+    for bad in no_rows:
+        body, lane, offset = entries[bad.number]
+        yield Refusal(bad.number, body, bad.reason, f"entry {offset:,} of lane {lane} of the log")

@@ -1,0 +1,1 @@
+"""What stands between what cannot wait and what may fail."""
