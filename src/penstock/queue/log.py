@@ -75,11 +75,6 @@ class LogSettings:
         if held_bytes + size_bytes > self.max_bytes:
             raise LogFull(f"{held_bytes:,} bytes of at most {self.max_bytes:,} are taken")
 
-    def require_lane(self, lane: int) -> None:
-        """Raise `IndexError` for a lane that is not there."""
-        if not 0 <= lane < self.lanes:
-            raise IndexError(f"lane {lane} of {self.lanes}")
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -128,6 +123,12 @@ class Kept:
     first: Place
     end: Place
     size_bytes: int
+
+
+def require_lane(lane: int, lanes: int) -> None:
+    """Raise `IndexError` for a lane that is not there."""
+    if not 0 <= lane < lanes:
+        raise IndexError(f"lane {lane} of {lanes}")
 
 
 class Log(Protocol):

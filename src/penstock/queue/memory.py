@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from penstock.queue.consumers import Consumers
 from penstock.queue.epochs import next_epoch
 from penstock.queue.listeners import Listeners
-from penstock.queue.log import NO_EPOCH, NO_LONGER_KEPT, Entries, Gap, Kept, LogClosed, LogSettings, Place
+from penstock.queue.log import NO_EPOCH, NO_LONGER_KEPT, Entries, Gap, Kept, LogClosed, LogSettings, Place, require_lane
+from penstock.queue.machine import clock_us
 from penstock.queue.pending import Group, Pending
 
 
@@ -33,7 +33,8 @@ class _Lane:
 
     def after(self, place: Place) -> Iterator[Entries]:
         if (gone := self.first.offset - place.offset) > 0:
-            yield Entries(place, gone, 0, gap=Gap(NO_LONGER_KEPT, gone))
+            until_us = self.stretches[0].appended_us if self.stretches else None
+            yield Entries(place, gone, until_us or 0, gap=Gap(NO_LONGER_KEPT, gone, until=until_us))
         for stretch in self.stretches[bisect_right(self.stretches, place, key=lambda stretch: stretch.end) :]:
             yield stretch.since(place.offset) if stretch.first.epoch == place.epoch else stretch
 
@@ -59,7 +60,7 @@ class MemoryLog:
 
     durable = False
 
-    def __init__(self, settings: LogSettings | None = None, *, clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000) -> None:
+    def __init__(self, settings: LogSettings | None = None, *, clock_us: Callable[[], int] = clock_us) -> None:
         self._settings = settings or LogSettings()
         self._clock_us = clock_us
         self._lock = threading.RLock()
@@ -85,14 +86,13 @@ class MemoryLog:
         return self._append(Pending(self._at_once, lane, (), gap=gap))
 
     def _append(self, pending: Pending) -> Pending:
-        self._settings.require_lane(pending.lane)
+        require_lane(pending.lane, self.lanes)
         with self._lock:
             self._require_open()
             self._settings.require_room(sum(lane.size_bytes for lane in self._lanes), pending.size_bytes)
             lane = self._lanes[pending.lane]
             first = Place(pending.lane, self._epoch, lane.end.offset)
-            bodies = tuple(pending.bodies)
-            entries = Entries(first, len(bodies) or 1, self._clock_us(), bodies, pending.marked, pending.gap)
+            entries = Entries(first, pending.count, self._clock_us(), pending.bodies, pending.marked, pending.gap)
             lane.append(entries, pending.size_bytes)
         pending.answer(first)
         self._listeners.wake()
@@ -100,7 +100,7 @@ class MemoryLog:
 
     def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
         """As in `Log`."""
-        self._settings.require_lane(place.lane)
+        require_lane(place.lane, self.lanes)
         found: list[Entries] = []
         with self._lock:
             self._require_open()
@@ -120,7 +120,7 @@ class MemoryLog:
 
     def marked(self, lane: int) -> Iterator[Entries]:
         """As in `Log`."""
-        self._settings.require_lane(lane)
+        require_lane(lane, self.lanes)
         with self._lock:
             self._require_open()
             return iter([entries for entries in self._lanes[lane].stretches if entries.marked])

@@ -51,18 +51,23 @@ class Group:
 class Pending:
     """An append that may not be durable yet. `await` it, or ask for its `result`: the place of its first entry."""
 
-    __slots__ = ("_answer", "_group", "bodies", "gap", "lane", "marked", "size_bytes")
+    __slots__ = ("_answer", "bodies", "gap", "group", "lane", "marked", "size_bytes")
 
     def __init__(self, group: Group, lane: int, bodies: Sequence[bytes], *, marked: bool = False, gap: Gap | None = None) -> None:
         if not bodies and gap is None:
             raise ValueError("nothing to append")
-        self._group = group
+        self.group = group
         self._answer: Place | PenstockError | None = None
         self.lane = lane
-        self.bodies = bodies
+        self.bodies: tuple[bytes, ...] = tuple(bodies)
         self.marked = marked
         self.gap = gap
         self.size_bytes = sum(map(len, bodies))
+
+    @property
+    def count(self) -> int:
+        """How many offsets it takes."""
+        return len(self.bodies) or 1
 
     @property
     def answered(self) -> bool:
@@ -76,12 +81,12 @@ class Pending:
 
     def result(self, timeout_s: float | None = None) -> Place:
         """Block until the entries are durable. Raises what went wrong, or `TimeoutError`, after which they may still become durable."""
-        if not self._group.wait(timeout_s):
+        if not self.group.wait(timeout_s):
             raise TimeoutError
         return self._outcome()
 
     def __await__(self) -> Generator[object, None, Place]:
-        if (future := self._group.future()) is not None:
+        if (future := self.group.future()) is not None:
             yield from future
         return self._outcome()
 

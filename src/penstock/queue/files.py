@@ -1,0 +1,178 @@
+"""A log on disk: appends that wait together are made durable together, by one thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from penstock.model.errors import Misconfigured
+from penstock.queue.disk import Disk, RealDisk
+from penstock.queue.listeners import Listeners
+from penstock.queue.lock import FolderLock
+from penstock.queue.log import AppendUnknown, Entries, Gap, Kept, LogClosed, LogFull, LogSettings, Place, require_lane
+from penstock.queue.machine import Machine, machine_id
+from penstock.queue.opening import Finding
+from penstock.queue.pending import Group, Pending
+from penstock.queue.store import Store
+from penstock.queue.writing import NO_ROOM
+
+logger = logging.getLogger(__name__)
+
+WAITING_BYTES = 64 << 20
+"""How much may wait for the disk in memory."""
+
+CUT = "cut off at the end of the log"
+"""Cause of a gap of unknown size: something stood behind the last entry, and nobody can say what."""
+
+
+class LogNotAccessible(Misconfigured):
+    """The folder of a log cannot be used."""
+
+    default_hint = "Name a folder that this user may read and write, on a disk of this machine."
+
+
+class DiskLog:
+    """See `Log`. Opens the folder, which is made if it is not there, in whatever state it is; `findings` tell what was not as it was left.
+
+    Raises `LogLocked`, `LogNotAccessible`, `LogOfAnotherVersion`.
+    """
+
+    durable = True
+
+    def __init__(
+        self, folder: Path, settings: LogSettings | None = None, *, disk: Disk | None = None, machine: Machine | None = None
+    ) -> None:
+        self._settings = settings or LogSettings()
+        self._arrived = threading.Condition()
+        self._group, self._waiting, self._waiting_bytes = Group(), list[Pending](), 0
+        self._listeners = Listeners()
+        self._closed = False
+        with _naming(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = FolderLock(folder)
+            try:
+                self._store = Store(disk or RealDisk(), folder, self._settings, machine or Machine(name=machine_id()))
+            except BaseException:
+                self._lock.release()
+                raise
+        self._thread = threading.Thread(target=self._run, name=f"log {folder}", daemon=True)
+        self._thread.start()
+        for lane in self._store.cut:
+            with suppress(LogFull):  # then the next opening finds the same, and tries again
+                self.append_gap(lane, Gap(CUT))
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was not as it was left when the log was opened, or was found damaged since."""
+        return tuple(self._store.findings)
+
+    @property
+    def lanes(self) -> int:
+        """As in `Log`; more than the settings say where the folder has more."""
+        return len(self._store.lanes)
+
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False) -> Pending:
+        """As in `Log`."""
+        return self._append(lane, bodies, marked=marked)
+
+    def append_gap(self, lane: int, gap: Gap) -> Pending:
+        """As in `Log`."""
+        return self._append(lane, (), gap=gap)
+
+    def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
+        """As in `Log`."""
+        return self._open(place.lane).read(place, max_bytes)
+
+    def marked(self, lane: int) -> Iterator[Entries]:
+        """As in `Log`."""
+        return self._open(lane).marked(lane)
+
+    def kept(self) -> Sequence[Kept]:
+        """As in `Log`."""
+        return self._open().kept()
+
+    def renew(self, beyond: bytes) -> None:
+        """As in `Log`."""
+        self._open().renew(beyond)
+
+    def register(self, consumer: str) -> Sequence[Place]:
+        """As in `Log`."""
+        return self._open().register(consumer)
+
+    def release(self, consumer: str, upto: Iterable[Place]) -> None:
+        """As in `Log`."""
+        self._open().release(consumer, upto)
+        self._listeners.wake()
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """As in `Log`."""
+        return self._listeners.add(wake)
+
+    def close(self) -> None:
+        """As in `Log`."""
+        with self._arrived:
+            if self._closed:
+                return
+            self._closed = True
+            self._arrived.notify()
+        self._thread.join()
+        self._store.close()
+        self._lock.release()
+        self._listeners.wake()
+
+    def _append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, gap: Gap | None = None) -> Pending:
+        with self._arrived:
+            store = self._open(lane)
+            pending = Pending(self._group, lane, bodies, marked=marked, gap=gap)
+            self._settings.require_room(store.held_bytes + self._waiting_bytes, pending.size_bytes)
+            if self._waiting and self._waiting_bytes + pending.size_bytes > WAITING_BYTES:
+                raise LogFull(f"{self._waiting_bytes:,} bytes wait for the disk already")
+            self._waiting.append(pending)
+            self._waiting_bytes += pending.size_bytes
+            self._arrived.notify()
+        return pending
+
+    def _open(self, lane: int = 0) -> Store:
+        if self._closed:
+            raise LogClosed
+        require_lane(lane, self.lanes)
+        return self._store
+
+    def _run(self) -> None:
+        while pendings := self._next():
+            group = pendings[0].group
+            try:
+                self._store.commit(pendings)
+            except Exception:  # the edge of the thread: whoever waits has to be told, and the next append to be tried
+                logger.exception("an append failed")
+            self._answered(group, pendings)
+
+    def _next(self) -> Sequence[Pending]:
+        """All appends that wait, when there are any; none when the log closes."""
+        with self._arrived:
+            while not self._waiting and not self._closed:
+                self._arrived.wait()
+            pendings, self._waiting, self._group = self._waiting, [], Group()
+            return pendings
+
+    def _answered(self, group: Group, pendings: Sequence[Pending]) -> None:
+        for pending in pendings:
+            if not pending.answered:
+                pending.answer(AppendUnknown("an error in the program"))
+        with self._arrived:
+            self._waiting_bytes -= sum(pending.size_bytes for pending in pendings)
+        group.announce()
+        self._listeners.wake()
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Turn what the operating system says of a folder into errors that name it."""
+    try:
+        yield
+    except OSError as error:
+        detail = f"{error.filename or folder}: {error.strerror}"
+        raise (LogFull(detail) if error.errno in NO_ROOM else LogNotAccessible(detail)) from error

@@ -1,0 +1,78 @@
+"""One lane of a log on disk: what is kept of it, in order, and what a reader at some place comes to."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from penstock.queue.extents import Extent, SegmentFile
+from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Gap, Kept, Place
+from penstock.queue.reading import Passage, passage
+
+
+@dataclass(slots=True)
+class Lane:
+    """The extents of a lane in reading order, the place up to which it was released, and the place where the next entry goes on.
+
+    Nothing in here is guarded: whoever calls holds the log's lock.
+    """
+
+    number: int
+    released: Place
+    end: Place
+    extents: list[Extent] = field(default_factory=list)
+
+    def files(self) -> Sequence[SegmentFile]:
+        """The files in which something is kept, in reading order."""
+        return list(dict.fromkeys(extent.file for extent in self.extents))
+
+    def kept(self) -> Kept:
+        """As in `Log`."""
+        return Kept(self.released, self.end, sum(file.size_bytes for file in self.files()))
+
+    def locate(self, place: Place) -> Passage | Entries | None:
+        """What a reader at the place comes to: a passage to be read, a gap, or nothing yet."""
+        at = bisect_right(self.extents, place, key=lambda extent: extent.end_place)
+        if at == len(self.extents):
+            return self._gap(place, self.end.offset, at) if place < self.end else None
+        found = self.extents[at]
+        if place.offset < found.first:
+            return self._gap(place, found.first, at)
+        return passage(found, place.offset if place.epoch == found.file.epoch else found.first)
+
+    def drop(self, least: Place, *, keep: SegmentFile | None = None) -> Sequence[SegmentFile]:
+        """Forget the extents that end at `least` or before it, up to those of the file to keep; the files of which nothing is left."""
+        count = bisect_right(self.extents, least, key=lambda extent: extent.end_place)
+        count = next((number for number, extent in enumerate(self.extents[:count]) if extent.file is keep), count)
+        dropped = self.extents[:count]
+        del self.extents[:count]
+        if dropped:
+            self.released = dropped[-1].end_place
+        left = {extent.file for extent in self.extents[:1]}
+        return [file for file in dict.fromkeys(extent.file for extent in dropped) if file not in left]
+
+    def replace(self, file: SegmentFile, found: Sequence[Extent]) -> None:
+        """Take what a closer look found in a file for what was known of it; nothing is known anew."""
+        known = [number for number, extent in enumerate(self.extents) if extent.file is file]
+        if known:
+            low, high = self.extents[known[0]].first, self.extents[known[-1]].end
+            self.extents[known[0] : known[-1] + 1] = cut(found, low, high)
+
+    def _gap(self, place: Place, end: int, at: int) -> Entries | None:
+        cause = DAMAGED
+        if place.offset < self.released.offset:
+            cause, end = NO_LONGER_KEPT, self.released.offset
+        if (count := end - place.offset) <= 0:
+            return None
+        since_us = self.extents[at - 1].until_us if at else None
+        until_us = self.extents[at].since_us if at < len(self.extents) else None
+        return Entries(place, count, since_us or until_us or 0, gap=Gap(cause, count, since_us, until_us))
+
+
+def cut(extents: Sequence[Extent], low: int, high: int) -> Sequence[Extent]:
+    """What of the extents lies between two offsets, at which blocks begin and end."""
+    inside = [extent for extent in extents if low <= extent.first < high]
+    for extent in inside:
+        extent.end = min(extent.end, high)
+    return inside

@@ -1,0 +1,98 @@
+"""The segment that a lane is writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
+from penstock.queue.disk import Disk
+from penstock.queue.extents import Extent, SegmentFile, begun
+from penstock.queue.frames import HEADER, Block, Header, Start, entries_block, gap_block, seal_block, start_block
+from penstock.queue.log import Place
+from penstock.queue.pending import Pending
+
+BLOCK_BYTES = 1 << 20
+"""Appends that wait together become blocks of about this size at most; so much is read, and held in memory, at once."""
+
+
+def blocks_of(pendings: Sequence[Pending]) -> Iterator[Block]:
+    """The appends of one lane, joined to blocks; one that is too large for a block becomes several."""
+    bodies: list[bytes] = []
+    size, marked = 0, False
+    for pending in pendings:
+        if bodies and (pending.gap or pending.marked != marked or size + pending.size_bytes > BLOCK_BYTES):
+            yield entries_block(bodies, marked=marked)
+            bodies, size = [], 0
+        if pending.gap:
+            yield gap_block(pending.gap)
+            continue
+        marked = pending.marked
+        for part_bytes, part in _parts(pending):
+            if bodies and size + part_bytes > BLOCK_BYTES:
+                yield entries_block(bodies, marked=marked)
+                bodies, size = [], 0
+            bodies.extend(part)
+            size += part_bytes
+    if bodies:
+        yield entries_block(bodies, marked=marked)
+
+
+def _parts(pending: Pending) -> Iterable[tuple[int, Sequence[bytes]]]:
+    if pending.size_bytes <= BLOCK_BYTES:
+        return ((pending.size_bytes, pending.bodies),)
+    return ((len(body), (body,)) for body in pending.bodies)
+
+
+class Segment:
+    """A new file, and the extent of what is written to it. Not durable, and not to be read, before `sync`."""
+
+    def __init__(self, disk: Disk, file: SegmentFile) -> None:
+        self.file = file
+        self.extent: Extent | None = None
+        self._written: list[tuple[int, Header]] = []
+        self._file = disk.create(file.path)
+
+    def start(self, start: Start, now_us: int) -> None:
+        """Write the first block."""
+        self._write(Place(self.file.lane, self.file.epoch, self.file.first), start_block(start), now_us)
+
+    def write(self, first: int, block: Block, now_us: int) -> None:
+        """Write one block behind the others. After an `OSError` none of it is there, and the next one takes its place."""
+        position = self.file.size_bytes
+        header = self._write(Place(self.file.lane, self.file.epoch, first), block, now_us)
+        self._written.append((position, header))
+
+    def sync(self) -> None:
+        """Make durable what was written. Raises `OSError`, after which nobody knows what is."""
+        self._file.sync()
+
+    def publish(self) -> bool:
+        """Let what was written be read; whether the extent is a new one."""
+        opened = self.extent is None
+        for position, header in self._written:
+            if self.extent is None:
+                self.extent = begun(self.file, header, position)
+            else:
+                self.extent.grow(header, position)
+        self._written.clear()
+        return opened and self.extent is not None
+
+    def seal(self) -> None:
+        """Write down what an opening needs to know of a full segment. That is not synced: without it, opening looks at every block."""
+        if self.extent is not None:
+            self._write(self.extent.end_place, seal_block(self.extent.seal()), self.extent.until_us)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _write(self, first: Place, block: Block, now_us: int) -> Header:
+        parts = block.encoded(first, now_us)
+        try:
+            self._file.write(self.file.size_bytes, parts)
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(self.file.size_bytes)
+            raise
+        self.file.size_bytes += sum(map(len, parts))
+        return Header._make(HEADER.unpack(parts[0]))

@@ -1,0 +1,172 @@
+"""What is found in the folder of a log: every block that can be read, the holes between them, and what does not belong there."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penstock.queue.disk import Disk
+from penstock.queue.extents import Extent, SegmentFile
+from penstock.queue.lane import Lane, cut
+from penstock.queue.log import NO_EPOCH, Place
+from penstock.queue.scanning import Scan, from_blocks, from_seal
+
+QUARANTINE = "quarantine"
+PIECE_BYTES = 4_096
+_NAME = re.compile(r"(\d{20})-([0-9a-f]{20})\.seg")
+
+
+@dataclass(slots=True, eq=False)
+class Found:
+    """A segment, and what of it can be read."""
+
+    file: SegmentFile
+    scan: Scan
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no entries were written to it, as far as anybody can see."""
+        return not self.scan.extents and self.scan.claimed == self.file.first and not self.scan.rest.strip(b"\0")
+
+    def is_foreign(self, log: bytes) -> bool:
+        """Whether it was written by another log."""
+        return self.scan.start is not None and self.scan.start.log != log
+
+    @property
+    def claimed(self) -> int:
+        """The offset up to which there were entries, as far as the segment itself says."""
+        legible = self.scan.start or self.scan.claimed > self.file.first
+        return self.scan.claimed if legible else 0
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last entry that can be read."""
+        return self.scan.extents[-1].end if self.scan.extents else self.file.first
+
+    def is_damaged(self, upto: int) -> bool:
+        """Whether something cannot be read that was in it, when what follows it begins at `upto`.
+
+        A block that goes on behind the end of the file was being written when the process ended: that is no damage.
+        """
+        ends = [self.file.first, *(extent.end for extent in self.scan.extents)]
+        if any(end != extent.first for end, extent in zip(ends, self.scan.extents, strict=False)):
+            return True
+        torn = self.scan.torn and self.scan.claimed == upto
+        return self.end < upto and not self.file.sealed and not torn
+
+
+@dataclass(slots=True)
+class Survey:
+    """A lane as it was found.
+
+    `segments` count, in reading order, with the `extents` of them; `foreign` ones belong elsewhere; `empty` ones hold nothing.
+    """
+
+    number: int
+    segments: list[Found] = field(default_factory=list)
+    extents: list[Extent] = field(default_factory=list)
+    foreign: list[Path] = field(default_factory=list)
+    empty: list[Path] = field(default_factory=list)
+
+    def sort_out(self, log: bytes) -> None:
+        """Keep what belongs to this log and follows what was before it.
+
+        A segment that begins before the end of the one it names as its predecessor takes the place of the rest of that: what stood there
+        was never known to be durable. One that does so without naming it belongs to another history, and so does one that is replaced
+        as a whole.
+        """
+        found, self.segments = self.segments, []
+        for segment in found:
+            if segment.is_empty:
+                self.empty.append(segment.file.path)
+            elif segment.is_foreign(log) or not self._continues(segment):
+                self.foreign.append(segment.file.path)
+            else:
+                self.segments.append(segment)
+                if segment.scan.extents:
+                    self.extents = [*cut(self.extents, 0, segment.file.first), *segment.scan.extents]
+        kept = {extent.file for extent in self.extents}
+        replaced = [segment for segment in self.segments if segment.scan.extents and segment.file not in kept]
+        self.foreign += [segment.file.path for segment in replaced]
+        self.segments = [segment for segment in self.segments if segment not in replaced]
+
+    def _continues(self, segment: Found) -> bool:
+        start, before = segment.scan.start, [extent for extent in self.extents if extent.first < segment.file.first]
+        if not start or not before or self.extents[-1].end <= segment.file.first:
+            return True
+        return start.previous == before[-1].file.epoch
+
+    def lane(self, released: Place | None, marks: Iterable[Place]) -> Lane:
+        """The lane, which was given back up to `released` (None where nobody knows) and reached at least the places `marks`."""
+        nothing = Place(self.number, NO_EPOCH, 0)
+        reached = [nothing, *marks, *(extent.end_place for extent in self.extents[-1:])]
+        claimed = max((found.claimed for found in self.segments[-1:]), default=0)
+        end = Place(self.number, max(place.epoch for place in reached), max(claimed, *(place.offset for place in reached)))
+        if released is None:
+            released = self.extents[0].first_place if self.extents else end
+        return Lane(self.number, released, end, self.extents)
+
+    def damaged(self, end: int) -> Iterator[SegmentFile]:
+        """The segments of which a part cannot be read, when the lane ends at that offset."""
+        uptos = [*(found.file.first for found in self.segments[1:]), end][: len(self.segments)]
+        yield from (found.file for found, upto in zip(self.segments, uptos, strict=True) if found.is_damaged(upto))
+
+    @property
+    def ends_in_rubbish(self) -> bool:
+        """Whether something stands at the end of which nobody can say how many entries it was."""
+        last = self.segments[-1:]
+        return any(found.scan.rest.strip(b"\0") and found.scan.claimed == found.end for found in last)
+
+
+def survey(disk: Disk, folder: Path, number: int) -> Survey:
+    """Look at all segments of a lane, also at those that were put in quarantine."""
+    lane = Survey(number)
+    for place, quarantined in ((folder / str(number), False), (folder / QUARANTINE / str(number), True)):
+        for name in disk.names(place):
+            if match := _NAME.fullmatch(name):
+                epoch, first = bytes.fromhex(match[2]), int(match[1])
+                file = SegmentFile(place / name, number, epoch, first, disk.size(place / name), quarantined=quarantined)
+                lane.segments.append(Found(file, look(disk, file)))
+            elif name.endswith(".seg"):
+                lane.foreign.append(place / name)
+    lane.segments.sort(key=lambda found: (found.file.epoch, found.file.first))
+    return lane
+
+
+def look(disk: Disk, file: SegmentFile) -> Scan:
+    """What can be read of a segment, by its seal if it has one."""
+    return from_seal(file, lambda position, length: disk.read(file.path, position, length)) or look_closely(disk, file)
+
+
+def look_closely(disk: Disk, file: SegmentFile) -> Scan:
+    """What can be read of a segment, block by block; nothing of one that is gone."""
+    return from_blocks(file, _whole(disk, file))
+
+
+def _whole(disk: Disk, file: SegmentFile) -> bytes:
+    try:
+        return disk.read(file.path, 0, file.size_bytes)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return b"".join(_piece(disk, file, position) for position in range(0, file.size_bytes, PIECE_BYTES))
+
+
+def _piece(disk: Disk, file: SegmentFile, position: int) -> bytes:
+    length = min(PIECE_BYTES, file.size_bytes - position)
+    try:
+        return disk.read(file.path, position, length)
+    except OSError:
+        return bytes(length)  # zeros are no block: what was there is missing
+
+
+def log_of(surveys: Sequence[Survey]) -> bytes | None:
+    """The name of the log that most segments give."""
+    named = Counter(found.scan.start.log for lane in surveys for found in lane.segments if found.scan.start)
+    return max(named, key=lambda name: named[name], default=None)
