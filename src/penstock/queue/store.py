@@ -42,6 +42,7 @@ class Store:
         self._disk = disk
         self._folder = folder
         self._settings = settings
+        self._segment_bytes = min(settings.segment_bytes, settings.max_bytes // (8 * settings.lanes))
         self._machine = machine
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -147,7 +148,7 @@ class Store:
         now_us = self._machine.clock_us()
         for writer in self._writers:
             mine = [pending for pending in pendings if pending.lane == writer.lane.number]
-            if mine and not writer.commit(mine, self._epoch, self._settings.segment_bytes, now_us):
+            if mine and not writer.commit(mine, self._epoch, self._segment_bytes, now_us):
                 self._renew(self._epoch)
 
     def _has_room(self, size_bytes: int) -> bool:
@@ -193,7 +194,7 @@ class Store:
 
     def _leave_spent(self) -> None:
         """Let go of segments that are being written and of which everything was released, once they are worth it."""
-        worth_bytes = self._settings.segment_bytes // 16
+        worth_bytes = self._segment_bytes // 4 if self._has_room(self._segment_bytes) else 1
         with self._lock:
             spent = [
                 writer
