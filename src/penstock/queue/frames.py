@@ -155,9 +155,10 @@ def entries_of(header: Header, body: memoryview) -> Entries:
     first = Place(header.lane, header.epoch, header.first)
     if header.kind == Kind.GAP:
         return Entries(first, header.offsets, header.appended_us, gap=Gap(**json.loads(bytes(body))))
+    content = bytes(body)
     bodies, at = [], 4 * header.offsets
-    for length in struct.unpack_from(f"<{header.offsets}I", body):
-        bodies.append(bytes(body[at : at + length]))
+    for length in struct.unpack_from(f"<{header.offsets}I", content):
+        bodies.append(content[at : at + length])
         at += length
     return Entries(first, header.offsets, header.appended_us, bodies, header.marked)
 

@@ -59,7 +59,8 @@ class LogSettings:
     """Sizes and times of a log.
 
     `max_bytes` bounds all that is kept, `min_free_bytes` is what an append leaves free on the disk. Bytes are given back by whole segments
-    of about `segment_bytes` (less, where that is more than an eighth of a lane's part of the whole). A consumer that was not seen for `retention_s` holds nothing back any more.
+    of about `segment_bytes`, or an eighth of a lane's part of `max_bytes` where that is less. A consumer that was not seen for
+    `retention_s` holds nothing back any more.
     """
 
     lanes: int = 1

@@ -15,23 +15,30 @@ if TYPE_CHECKING:
 
 
 class Group:
-    """Appends that are answered together."""
+    """Appends that are answered together. Each thread that waits has a lock of its own: hundreds do not wake up into one."""
 
-    __slots__ = ("_answered", "_lock", "_waiting")
+    __slots__ = ("_answered", "_blocked", "_lock", "_waiting")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answered = threading.Event()
+        self._answered = False
+        self._blocked: list[threading.Lock] = []
         self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
 
     def wait(self, timeout_s: float | None) -> bool:
         """Block until the group is answered; whether it is."""
-        return self._answered.wait(timeout_s)
+        with self._lock:
+            if self._answered:
+                return True
+            gate = threading.Lock()
+            gate.acquire()
+            self._blocked.append(gate)
+        return gate.acquire(timeout=-1 if timeout_s is None else timeout_s)
 
     def future(self) -> asyncio.Future[None] | None:
         """What a task of the running event loop awaits, or None when the group is answered."""
         with self._lock:
-            if self._answered.is_set():
+            if self._answered:
                 return None
             loop = asyncio.get_running_loop()
             future = loop.create_future()
@@ -41,9 +48,10 @@ class Group:
     def announce(self) -> None:
         """Every append of the group has its answer: wake all who wait, with one call for each event loop."""
         with self._lock:
-            self._answered.set()
-            waiting, self._waiting = self._waiting, {}
-        for loop, futures in waiting.items():
+            self._answered = True
+        for gate in self._blocked:
+            gate.release()
+        for loop, futures in self._waiting.items():
             with suppress(RuntimeError):  # a loop that is closed has nobody left who waits
                 loop.call_soon_threadsafe(_wake, futures)
 
