@@ -74,17 +74,21 @@ class DiskLog:
         """As in `Log`; more than the settings say where the folder has more."""
         return len(self._store.lanes)
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False) -> Pending:
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:
         """As in `Log`."""
-        return self._append(lane, bodies, marked=marked)
+        return self._append(Pending(lane, bodies, marked=marked, sync=sync))
 
     def append_gap(self, lane: int, gap: Gap) -> Pending:
         """As in `Log`."""
-        return self._append(lane, (), gap=gap)
+        return self._append(Pending(lane, (), gap=gap))
 
     def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
         """As in `Log`."""
         return self._open(place.lane).read(place, max_bytes)
+
+    def at(self, lane: int, offset: int) -> Place:
+        """As in `Log`."""
+        return self._open(lane).at(lane, offset)
 
     def marked(self, lane: int) -> Iterator[Entries]:
         """As in `Log`."""
@@ -123,13 +127,13 @@ class DiskLog:
         self._lock.release()
         self._listeners.wake()
 
-    def _append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, gap: Gap | None = None) -> Pending:
+    def _append(self, pending: Pending) -> Pending:
         with self._arrived:
-            store = self._open(lane)
-            pending = Pending(self._group, lane, bodies, marked=marked, gap=gap)
+            store = self._open(pending.lane)
             self._settings.require_room(store.held_bytes + self._waiting_bytes, pending.size_bytes)
             if self._waiting and self._waiting_bytes + pending.size_bytes > WAITING_BYTES:
                 raise LogFull(f"{self._waiting_bytes:,} bytes wait for the disk already")
+            pending.group = self._group
             self._waiting.append(pending)
             self._waiting_bytes += pending.size_bytes
             self._arrived.notify()
@@ -143,12 +147,11 @@ class DiskLog:
 
     def _run(self) -> None:
         while pendings := self._next():
-            group = pendings[0].group
             try:
                 self._store.commit(pendings)
             except Exception:  # the edge of the thread: whoever waits has to be told, and the next append to be tried
                 logger.exception("an append failed")
-            self._answered(group, pendings)
+            self._answered(pendings)
 
     def _next(self) -> Sequence[Pending]:
         """All appends that wait, when there are any; none when the log closes."""
@@ -158,13 +161,13 @@ class DiskLog:
             pendings, self._waiting, self._group = self._waiting, [], Group()
             return pendings
 
-    def _answered(self, group: Group, pendings: Sequence[Pending]) -> None:
+    def _answered(self, pendings: Sequence[Pending]) -> None:
         for pending in pendings:
             if not pending.answered:
                 pending.answer(AppendUnknown("an error in the program"))
         with self._arrived:
             self._waiting_bytes -= sum(pending.size_bytes for pending in pendings)
-        group.announce()
+        pendings[0].group.announce()
         self._listeners.wake()
 
 

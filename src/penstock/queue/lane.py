@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from penstock.queue.extents import Extent, SegmentFile
 from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Gap, Kept, Place
@@ -40,6 +40,17 @@ class Lane:
         if place.offset < found.first:
             return self._gap(place, found.first, at)
         return passage(found, place.offset if place.epoch == found.file.epoch else found.first)
+
+    def at(self, offset: int) -> Place:
+        """As in `Log`; an offset that is damaged or missing counts to the epoch before it."""
+        if not self.released.offset <= offset <= self.end.offset:
+            raise IndexError(f"offset {offset} of {self.released.offset} to {self.end.offset}")
+        if offset == self.end.offset:
+            return self.end
+        at = bisect_right(self.extents, offset, key=lambda extent: extent.end)
+        if at < len(self.extents) and self.extents[at].first <= offset:
+            return replace(self.extents[at].first_place, offset=offset)
+        return replace(self.extents[at - 1].first_place if at else self.released, offset=offset)
 
     def drop(self, least: Place, *, keep: SegmentFile | None = None) -> Sequence[SegmentFile]:
         """Forget the extents that end at `least` or before it, up to those of the file to keep; the files of which nothing is left."""

@@ -13,7 +13,7 @@ from penstock.queue.epochs import next_epoch
 from penstock.queue.listeners import Listeners
 from penstock.queue.log import NO_EPOCH, NO_LONGER_KEPT, Entries, Gap, Kept, LogClosed, LogSettings, Place, require_lane
 from penstock.queue.machine import clock_us
-from penstock.queue.pending import Group, Pending
+from penstock.queue.pending import Pending
 
 
 @dataclass(slots=True)
@@ -69,8 +69,6 @@ class MemoryLog:
         self._consumers = Consumers(int(self._settings.retention_s * 1_000_000))
         self._listeners = Listeners()
         self._closed = False
-        self._at_once = Group()
-        self._at_once.announce()
 
     @property
     def lanes(self) -> int:
@@ -79,11 +77,11 @@ class MemoryLog:
 
     def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:  # noqa: ARG002 - never is
         """As in `Log`."""
-        return self._append(Pending(self._at_once, lane, bodies, marked=marked))
+        return self._append(Pending(lane, bodies, marked=marked))
 
     def append_gap(self, lane: int, gap: Gap) -> Pending:
         """As in `Log`."""
-        return self._append(Pending(self._at_once, lane, (), gap=gap))
+        return self._append(Pending(lane, (), gap=gap))
 
     def _append(self, pending: Pending) -> Pending:
         require_lane(pending.lane, self.lanes)
@@ -113,7 +111,7 @@ class MemoryLog:
 
     def at(self, lane: int, offset: int) -> Place:
         """As in `Log`."""
-        self._settings.require_lane(lane)
+        require_lane(lane, self.lanes)
         with self._lock:
             self._require_open()
             return self._lanes[lane].at(offset)

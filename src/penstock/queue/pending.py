@@ -56,19 +56,25 @@ class Group:
                 loop.call_soon_threadsafe(_wake, futures)
 
 
+ANSWERED = Group()
+"""Of appends for which nobody has to wait."""
+ANSWERED.announce()
+
+
 class Pending:
     """An append that may not be durable yet. `await` it, or ask for its `result`: the place of its first entry."""
 
-    __slots__ = ("_answer", "bodies", "gap", "group", "lane", "marked", "size_bytes")
+    __slots__ = ("_answer", "bodies", "gap", "group", "lane", "marked", "size_bytes", "sync")
 
-    def __init__(self, group: Group, lane: int, bodies: Sequence[bytes], *, marked: bool = False, gap: Gap | None = None) -> None:
+    def __init__(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True, gap: Gap | None = None) -> None:
         if not bodies and gap is None:
             raise ValueError("nothing to append")
-        self.group = group
         self._answer: Place | PenstockError | None = None
+        self.group = ANSWERED
         self.lane = lane
         self.bodies: tuple[bytes, ...] = tuple(bodies)
         self.marked = marked
+        self.sync = sync
         self.gap = gap
         self.size_bytes = sum(map(len, bodies))
 

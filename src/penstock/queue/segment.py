@@ -66,16 +66,16 @@ class Segment:
         """Make durable what was written. Raises `OSError`, after which nobody knows what is."""
         self._file.sync()
 
-    def publish(self) -> bool:
-        """Let what was written be read; whether the extent is a new one."""
-        opened = self.extent is None
+    def publish(self) -> Extent | None:
+        """Let what was written be read; the extent of it if there was none before."""
+        before = self.extent
         for position, header in self._written:
             if self.extent is None:
                 self.extent = begun(self.file, header, position)
             else:
                 self.extent.grow(header, position)
         self._written.clear()
-        return opened and self.extent is not None
+        return self.extent if before is None else None
 
     def seal(self) -> None:
         """Write down what an opening needs to know of a full segment. That is not synced: without it, opening looks at every block."""

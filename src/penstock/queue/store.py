@@ -16,7 +16,6 @@ from penstock.queue.documents import CONSUMERS, IDENTITY, Identity, Pair, encode
 from penstock.queue.epochs import next_epoch
 from penstock.queue.extents import Extent, SegmentFile
 from penstock.queue.frames import Damaged
-from penstock.queue.lane import Lane
 from penstock.queue.log import Entries, Kept, LogFull, LogSettings, Place
 from penstock.queue.machine import Machine
 from penstock.queue.opening import Finding, contents, give_back, mend, to_quarantine
@@ -106,6 +105,11 @@ class Store:
             if (entries := self._block(extent, position)) is not None and entries.end <= extent.end_place:
                 yield entries
 
+    def at(self, lane: int, offset: int) -> Place:
+        """As in `Log`."""
+        with self._lock:
+            return self.lanes[lane].at(offset)
+
     def kept(self) -> Sequence[Kept]:
         """As in `Log`."""
         with self._lock:
@@ -184,7 +188,7 @@ class Store:
                 return
             writer = self._writers[file.lane]
             if writer.file is file:
-                writer.leave()
+                writer.finish()
             found = look_closely(self._disk, file).extents
             with self._lock:
                 lane.replace(file, found)
@@ -197,19 +201,17 @@ class Store:
         worth_bytes = self._segment_bytes // 4 if self._has_room(self._segment_bytes) else 1
         with self._lock:
             spent = [
-                writer
-                for writer in self._writers
-                if writer.file and writer.file.size_bytes >= worth_bytes and self._is_released(writer.lane)
+                writer for writer in self._writers if writer.file and writer.file.size_bytes >= worth_bytes and self._is_released(writer)
             ]
         if spent:
             with self._writing:
                 for writer in spent:
-                    if self._is_released(writer.lane):
+                    if self._is_released(writer):
                         writer.leave()
 
-    def _is_released(self, lane: Lane) -> bool:
-        least = self._consumers.least(lane.number, self._machine.clock_us())
-        return least is not None and lane.end <= least
+    def _is_released(self, writer: LaneWriter) -> bool:
+        least = self._consumers.least(writer.lane.number, self._machine.clock_us())
+        return writer.is_synced and least is not None and writer.lane.end <= least
 
     def _drop(self) -> Sequence[SegmentFile]:
         files: list[SegmentFile] = []

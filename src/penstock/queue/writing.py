@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from penstock.queue.disk import Disk
@@ -28,71 +29,96 @@ class LaneWriter:
         self.lane = lane
         self._lock = lock
         self._segment: Segment | None = None
+        self._next = lane.end.offset
 
     @property
     def file(self) -> SegmentFile | None:
         """The segment that is being written."""
         return self._segment.file if self._segment else None
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether nothing is written that is not durable, and so not to be read."""
+        return self._next == self.lane.end.offset
+
     def commit(self, pendings: Sequence[Pending], epoch: bytes, segment_bytes: int, now_us: int) -> bool:
-        """Make the appends durable, under this epoch, and answer each of them; whether it is known what became of them.
+        """Write the appends, under this epoch, sync if one of them asks for it, and answer each; whether it is known what is on disk.
 
         Where it is not, the segment is left alone, and what is appended later has to have a new epoch: its segment begins behind the last
         entry that is known to be durable, and so takes the place of whatever else reached the disk.
         """
-        first = self.lane.end.offset
-        written, failure = self._write(pendings, epoch, segment_bytes, now_us)
-        known = failure is None or failure.errno in NO_ROOM
-        if known and self._segment and written > first:
-            try:
-                self._segment.sync()
-            except OSError as error:
-                known, failure = False, error
+        first = self._next
+        failure = self._roll(epoch, segment_bytes)
+        known = failure is None
         if known:
-            self._publish(Place(self.lane.number, epoch, written))
-        else:
+            failure = self._write(pendings, epoch, now_us)
+            known = failure is None or failure.errno in NO_ROOM
+        if known and any(pending.sync for pending in pendings) and (unsynced := self._settle()):
+            known, failure = False, unsynced
+        self._answer(pendings, Place(self.lane.number, epoch, first), failure, known=known)
+        if not known:
             self.leave()
-        for pending in pendings:
-            if known and first + pending.count <= written:
-                pending.answer(Place(self.lane.number, epoch, first))
-            elif known and first >= written:
-                pending.answer(LogFull(self._told(failure)))
-            else:
-                pending.answer(AppendUnknown(self._told(failure)))
-            first += pending.count
         return known
 
     def finish(self) -> None:
-        """Seal the segment, if there is one, and let go of it. A seal that cannot be written is not missed."""
-        if self._segment:
+        """Make durable what is written, seal the segment, and let go of it. A seal that cannot be written is not missed."""
+        if self._segment and self._settle() is None:
             with suppress(OSError):
                 self._segment.seal()
         self.leave()
 
     def leave(self) -> None:
-        """Let go of the segment, if there is one, as it is."""
+        """Let go of the segment, if there is one, as it is: what was written and not synced counts no more."""
         if self._segment:
             with suppress(OSError):  # what close says of data that was not synced is known already
                 self._segment.close()
         self._segment = None
+        self._next = self.lane.end.offset
 
-    def _write(self, pendings: Sequence[Pending], epoch: bytes, segment_bytes: int, now_us: int) -> tuple[int, OSError | None]:
-        written = self.lane.end.offset
-        try:
-            segment = self._ready(epoch, segment_bytes, now_us)
-            for block in blocks_of(pendings):
-                segment.write(written, block, now_us)
-                written += block.offsets
-        except OSError as error:
-            return written, error
-        return written, None
+    def _answer(self, pendings: Sequence[Pending], first: Place, failure: OSError | None, *, known: bool) -> None:
+        told = f"{self._folder}: {failure.strerror if failure else ''}"
+        for pending in pendings:
+            end = first.offset + pending.count
+            if known and end <= self._next:
+                pending.answer(first)
+            elif known and first.offset >= self._next:
+                pending.answer(LogFull(told))
+            else:
+                pending.answer(AppendUnknown(told))
+            first = replace(first, offset=end)
 
-    def _ready(self, epoch: bytes, segment_bytes: int, now_us: int) -> Segment:
+    def _roll(self, epoch: bytes, segment_bytes: int) -> OSError | None:
+        """Leave a segment that is full, or of another epoch."""
         if self._segment and (self._segment.file.epoch != epoch or self._segment.file.size_bytes >= segment_bytes):
+            if failure := self._settle():
+                return failure
             self.finish()
-        if self._segment is None:
-            self._segment = self._begin(epoch, now_us)
-        return self._segment
+        return None
+
+    def _write(self, pendings: Sequence[Pending], epoch: bytes, now_us: int) -> OSError | None:
+        try:
+            if self._segment is None:
+                self._segment = self._begin(epoch, now_us)
+            for block in blocks_of(pendings):
+                self._segment.write(self._next, block, now_us)
+                self._next += block.offsets
+        except OSError as error:
+            return error
+        return None
+
+    def _settle(self) -> OSError | None:
+        """Make durable what is written, and let it be read."""
+        if self._segment is None or self.is_synced:
+            return None
+        try:
+            self._segment.sync()
+        except OSError as error:
+            return error
+        with self._lock:
+            if extent := self._segment.publish():
+                self.lane.extents.append(extent)
+            self.lane.end = Place(self.lane.number, self._segment.file.epoch, self._next)
+        return None
 
     def _begin(self, epoch: bytes, now_us: int) -> Segment:
         end = self.lane.end
@@ -107,16 +133,6 @@ class LaneWriter:
                 self._disk.unlink(file.path)
             raise
         return segment
-
-    def _publish(self, end: Place) -> None:
-        with self._lock:
-            if self._segment and self._segment.publish() and self._segment.extent:
-                self.lane.extents.append(self._segment.extent)
-            if end.offset > self.lane.end.offset:
-                self.lane.end = end
-
-    def _told(self, failure: OSError | None) -> str:
-        return f"{self._folder}: {failure.strerror if failure else ''}"
 
 
 def segment_name(first: int, epoch: bytes) -> str:

@@ -14,7 +14,7 @@ import pytest
 from penstock.queue.log import NO_LONGER_KEPT, AppendTooLarge, Entries, Gap, Log, LogClosed, LogFull, LogSettings, Place
 
 WAIT_S = 30.0
-SETTINGS = LogSettings(lanes=3, max_bytes=1 << 18, min_free_bytes=0, segment_bytes=4_096)
+SETTINGS = LogSettings(lanes=3, max_bytes=1 << 18, min_free_bytes=0, segment_bytes=8_192)
 
 
 class Hand:
@@ -63,8 +63,8 @@ def fill(log: Log, lane: int = 0) -> int:
     filled = 0
     with suppress(LogFull):
         while True:
-            log.append(lane, numbers(filled, filled + 100)).result(WAIT_S)
-            filled += 100
+            log.append(lane, numbers(filled, filled + 300)).result(WAIT_S)
+            filled += 300
     return filled
 
 

@@ -17,7 +17,7 @@ from penstock.ports.live import Append
 from penstock.queue.capture import READER_FAILED, Capture, CaptureSettings
 from penstock.queue.log import AppendUnknown, LogFull
 from penstock.queue.memory import MemoryLog
-from penstock.queue.pending import Group, Pending
+from penstock.queue.pending import Pending
 
 
 @dataclass
@@ -101,10 +101,8 @@ class Narrow(MemoryLog):
         if way == "some arrived":
             self.taken += 1
             append(load[: 1 + self.taken % len(load)])  # type: ignore[arg-type]  # as above
-        group = Group()
-        pending = Pending(group, 0, [b"it does not matter what"])
+        pending = Pending(0, [b"it does not matter what"])
         pending.answer(LogFull() if way == "full later" else AppendUnknown())
-        group.announce()
         return pending
 
 
