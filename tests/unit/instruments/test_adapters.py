@@ -215,6 +215,7 @@ def test_a_row_of_a_table_is_a_point() -> None:
     }
 
     assert there(convert_to_standard(row)) == {"timestamp_ms": 150, "afr": 14.721, "rpm": 2991.0, "horsepower": 81.9, "tps": 0.0}
+    assert there(convert_to_standard({"Time": "0", "TPS": "5"})) == {"timestamp_ms": 0, "tps": 5.0}
 
 
 @pytest.mark.parametrize(
