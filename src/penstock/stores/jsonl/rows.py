@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import json
 
 from penstock.stores.columns import EXACT_INTEGERS, JSON_FITS, conform, exact, infer, is_json, parse, said, widened
 from penstock.stores.columns.texts import UNREADABLE, in_parts
@@ -41,17 +42,39 @@ class RowDecoder:
     schema: pa.Schema
     void: frozenset[str] = frozenset()
     _decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
+    _arrow: pa.Schema | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_decoder", msgspec.json.Decoder(_struct(self.schema, self.void)))
+        object.__setattr__(self, "_arrow", _for_arrow(self.schema, self.void))
 
     def decode(self, block: bytes) -> Decoded:
         """The rows of a block of whole lines; blank ones are none."""
         try:
-            return Decoded(self._columns(block), ())
+            rows = self._by_arrow(block)
+            return Decoded(self._columns(block) if rows is None else rows, ())
         except UNREADABLE:
             lines = [(number, line) for number, raw in enumerate(block.split(b"\n")) if (line := raw.strip())]
             return self._in_parts([number for number, _ in lines], [line for _, line in lines])
+
+    def _by_arrow(self, block: bytes) -> pa.RecordBatch | None:
+        """What `_columns` would make of a block, by Arrow's reader, which makes no objects and does not hold Python's lock.
+
+        None where it might read them differently: it has no values that stay JSON, takes `NaN` for a number and any bytes for UTF-8, and
+        stops at the second value of a name.
+        """
+        if self._arrow is None or (lines := _lines_of_objects(block)) < 0:
+            return None
+        parsing = json.ParseOptions(explicit_schema=self._arrow, unexpected_field_behavior="error")
+        try:
+            table = json.read_json(pa.BufferReader(block), json.ReadOptions(use_threads=False, block_size=len(block)), parsing)
+            table.validate(full=True)
+        except UNREADABLE:
+            return None
+        if table.num_rows != lines or not all(map(_is_finite, table.columns)):
+            return None
+        found = table.select(range(len(self.schema))).combine_chunks().to_batches()[0]
+        return self._batch(block, [_parsed(column, field) for column, field in zip(found.columns, self.schema, strict=True)])
 
     def _columns(self, block: bytes) -> pa.RecordBatch:
         """All lines at once; raises one of `UNREADABLE` where not each of them is exactly one object with these columns.
@@ -62,7 +85,10 @@ class RowDecoder:
         objects = self._decoder.decode_lines(block)
         if len(objects) != _lines_of_objects(block):
             raise ValueError(NOT_AN_OBJECT)
-        columns = [_column(list(map(attrgetter(f"c{number}"), objects)), column) for number, column in enumerate(self.schema)]
+        return self._batch(block, [_column(list(map(attrgetter(f"c{n}"), objects)), column) for n, column in enumerate(self.schema)])
+
+    def _batch(self, block: bytes, columns: list[pa.Array]) -> pa.RecordBatch:
+        """Columns as rows, unless a number in them is not the one that is written in the block."""
         if any(map(_has_large, columns)) and not all(exact(number.decode()) for number in _LONG.findall(block)):
             raise ValueError(ROUNDED)
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
@@ -121,6 +147,14 @@ def _struct(schema: pa.Schema, void: Iterable[str]) -> type[msgspec.Struct]:
     return msgspec.defstruct("Row", members, rename=names, forbid_unknown_fields=True, gc=False)
 
 
+def _for_arrow(schema: pa.Schema, void: Iterable[str]) -> pa.Schema | None:
+    """The columns as Arrow's reader is to read them; None where there is one that it cannot."""
+    if any(map(is_json, schema)):
+        return None
+    columns = [pa.field(column.name, column.type if said(column) in JSON_FITS else pa.string()) for column in schema]
+    return pa.schema([*columns, *(pa.field(name, pa.null()) for name in sorted(void))])
+
+
 def _member(column: pa.Field) -> tuple[Any, Any]:
     if is_json(column):
         return msgspec.Raw, _NULL
@@ -132,11 +166,19 @@ def _column(values: list[Any], column: pa.Field) -> pa.Array:
         return pa.array([None if (text := bytes(value)) == b"null" else text.decode() for value in values], pa.string())
     if said(column) in JSON_FITS:
         return pa.array(values, column.type)
-    texts = [value if isinstance(value, str) else None for value in values]
-    parsed, bad = parse(pa.array(texts, pa.string()), column)
-    bad += [number for number, value in enumerate(values) if value is not None and texts[number] is None]
+    other = next((value for value in values if value is not None and not isinstance(value, str)), None)
+    if other is not None:
+        raise NotThisTypeError(f"{column.name}: {other!r} is no {said(column)}")
+    return _parsed(pa.array(values, pa.string()), column)
+
+
+def _parsed(values: pa.Array, column: pa.Field) -> pa.Array:
+    """Values of a column that JSON has, or the texts of one that it has not."""
+    if said(column) in JSON_FITS:
+        return values
+    parsed, bad = parse(values, column)
     if bad:
-        raise NotThisTypeError(f"{column.name}: {values[bad[0]]!r} is no {said(column)}")
+        raise NotThisTypeError(f"{column.name}: {values[bad[0]].as_py()!r} is no {said(column)}")
     return parsed
 
 
@@ -150,6 +192,10 @@ def _lines_of_objects(block: bytes) -> int:
     if (last == _RETURNS).all():
         last = octets[ends - 2]
     return len(ends) if (last == _CLOSES).all() else -1
+
+
+def _is_finite(column: pa.ChunkedArray) -> bool:
+    return column.type != pa.float64() or pc.all(pc.is_finite(column)).as_py() is not False
 
 
 def _has_large(column: pa.Array) -> bool:
