@@ -1,7 +1,8 @@
 """Rows of a table, a page at a time: the server joins each column's values, and they become Arrow columns as they are.
 
-For every column the server answers its values in the binary format, one behind the other (`string_agg`), and beside them which are null or
-how long each is. Taking COPY's rows apart would cost the client a Python step a value; this costs a few numpy calls a column.
+For every column the server answers its values in the binary format, one behind the other (`string_agg`), and beside those that differ in
+length how long each is, -1 for null. Which of the others are null it says once for all columns, in the bits of a number a row.
+Taking COPY's rows apart would cost the client a Python step a value; this costs a few numpy calls a column.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _FIXED: dict[str, tuple[str, pa.DataType, str]] = {
 _ENDLESS = {pa.date32(): (2**31 - 1, -(2**31)), pa.timestamp("us"): (2**63 - 1, -(2**63)), pa.timestamp("us", "UTC"): (2**63 - 1, -(2**63))}
 """What PostgreSQL sends for infinity and -infinity."""
 
+MASK_BITS = 63
+
 _SHIFTS = {pa.date32(): POSTGRES_EPOCH_DAY} | dict.fromkeys((pa.timestamp("us"), pa.timestamp("us", "UTC")), POSTGRES_EPOCH_MS * 1_000)
 
 
@@ -53,34 +56,38 @@ class Read:
     sent: str
     layout: str = ""
 
+    @property
+    def masked(self) -> bool:
+        """Whether a bit says of each value if it is null."""
+        return bool(self.layout) and self.field.nullable
+
     def joined(self, place: int) -> str:
-        """SQL that answers all values of the page, and which of them are null or how long they are."""
+        """SQL that answers all values of the page, and how long they are where they differ."""
         if not self.layout:
             return f"string_agg(c{place}, ''), string_agg(int4send(coalesce(octet_length(c{place}), -1)), '')"
-        if not self.field.nullable:
-            return f"string_agg(c{place}, ''), null::bytea"
-        nothing = "00" * np.dtype(self.layout).itemsize
-        return f"string_agg(coalesce(c{place}, '\\x{nothing}'), ''), string_agg(boolsend(c{place} is null), '')"
+        nothing = f"'\\x{'00' * np.dtype(self.layout).itemsize}'"
+        return f"string_agg({f'coalesce(c{place}, {nothing})' if self.masked else f'c{place}'}, ''), null::bytea"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server answers to the query of a page: how many rows, and for each column its values and what stands beside them."""
+    """What the server answers to the query of a page: how many rows, for each column its values and how long they are, and the masks."""
 
     rows: int
     parts: tuple[tuple[bytes, bytes], ...]
+    masks: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, found: Iterable[Any]) -> Answer:
+    def of(cls, found: Iterable[Any], columns: int) -> Answer:
         """Out of the one row that was answered."""
         rows, *parts = found
         parts = [part or b"" for part in parts]
-        return cls(rows, tuple(zip(parts[::2], parts[1::2], strict=True)))
+        return cls(rows, tuple(zip(parts[: 2 * columns : 2], parts[1 : 2 * columns : 2], strict=True)), tuple(parts[2 * columns :]))
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(len(values) + len(beside) for values, beside in self.parts)
+        return sum(len(values) + len(beside) for values, beside in self.parts) + sum(map(len, self.masks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +130,32 @@ def _decimal(kind: str) -> pa.DataType | None:
 def page_sql(reads: Sequence[Read], table: str, condition: str, order: str, rows: int) -> str:
     """The query of a page of at least `rows` rows, unless there are fewer: whoever has the last key is on it."""
     inner = ", ".join(f"{read.sent} as c{place}" for place, read in enumerate(reads))
-    outer = ", ".join(read.joined(place) for place, read in enumerate(reads))
+    outer = ", ".join([*(read.joined(place) for place, read in enumerate(reads)), *map(_mask, _masked(reads))])
     page = f"select {inner} from {table} where {condition} order by {order} fetch first {rows} rows with ties"
     return f"select count(*), {outer} from ({page}) page"
+
+
+def _masked(reads: Sequence[Read]) -> list[list[int]]:
+    """The places of the columns that share a mask."""
+    places = [place for place, read in enumerate(reads) if read.masked]
+    return [places[first : first + MASK_BITS] for first in range(0, len(places), MASK_BITS)]
+
+
+def _mask(places: Sequence[int]) -> str:
+    """SQL that answers a number a row, whose bits say which of some columns are null: one aggregate for all of them, not one for each."""
+    bits = " | ".join(f"((c{place} is null)::int::bigint << {bit})" for bit, place in enumerate(places))
+    none = f"num_nulls({', '.join(f'c{place}' for place in places)}) = 0"
+    return f"string_agg(case when {none} then '\\x{'00' * 8}' else int8send({bits}) end, '')"
+
+
+def _missing(reads: Sequence[Read], answer: Answer) -> dict[int, NDArray[np.bool_]]:
+    """By the place of a column which of its values are null, where any is."""
+    found: dict[int, NDArray[np.bool_]] = {}
+    for mask, places in zip(answer.masks, _masked(reads), strict=True):
+        numbers = np.frombuffer(mask, ">i8")
+        if numbers.any():
+            found |= {place: (numbers >> bit & 1).astype(bool) for bit, place in enumerate(places)}
+    return found
 
 
 def last_sent(reads: Sequence[Read], answer: Answer, name: str) -> bytes:
@@ -138,9 +168,9 @@ def last_sent(reads: Sequence[Read], answer: Answer, name: str) -> bytes:
 
 def decoded(reads: Sequence[Read], answer: Answer, origin: str) -> Page:
     """The rows of a page out of what its query answered."""
-    arrays, bad = [], dict[int, str]()
-    for read, (values, beside) in zip(reads, answer.parts, strict=True):
-        arrays.append(_fixed(read, values, beside, bad) if read.layout else _varying(read, values, beside, bad))
+    arrays, bad, missing = [], dict[int, str](), _missing(reads, answer)
+    for place, (read, (values, lengths)) in enumerate(zip(reads, answer.parts, strict=True)):
+        arrays.append(_fixed(read, values, missing.get(place), bad) if read.layout else _varying(read, values, lengths, bad))
     rows = pa.RecordBatch.from_arrays(arrays, schema=pa.schema([read.field.with_nullable(True) for read in reads]))
     refused = tuple(Refusal(row, _raw(rows, row), reason, origin) for row, reason in sorted(bad.items()))
     if bad:
@@ -148,9 +178,8 @@ def decoded(reads: Sequence[Read], answer: Answer, origin: str) -> Page:
     return Page(pa.RecordBatch.from_arrays(rows.columns, schema=pa.schema([read.field for read in reads])), refused)
 
 
-def _fixed(read: Read, values: bytes, nulls: bytes, bad: dict[int, str]) -> pa.Array:
+def _fixed(read: Read, values: bytes, missing: NDArray[np.bool_] | None, bad: dict[int, str]) -> pa.Array:
     numbers = np.frombuffer(values, read.layout)
-    missing = np.frombuffer(nulls, bool) if nulls else None
     kind = read.field.type
     if kind in _ENDLESS:
         missing = _without_infinity(read.field, numbers, missing, bad)

@@ -158,7 +158,7 @@ class PostgresSource:
                     raise RowTooLong(f"{self.name}: {error}") from error
                 return None
         assert found is not None
-        return Answer.of(found.values())
+        return Answer.of(found.values(), len(self.reads))
 
 
 async def _primary_key(connection: Connection, name: TableName) -> list[str]:
