@@ -10,6 +10,7 @@ import pytest
 
 from penstock.model.gaps import SHED, Gap
 from penstock.ports.source import Progress, Source
+from penstock.queue.arrivals import Arrivals
 from penstock.queue.log import LogSettings
 from penstock.queue.memory import MemoryLog
 from penstock.queue.source import LogSource, Portions, attach
@@ -47,8 +48,8 @@ def filled() -> MemoryLog:
 
 def live(log: MemoryLog, portions: Portions) -> LogSource:
     """The log as a live source."""
-    cursors = attach(log, "a consumer", Progress())
-    return LogSource(log, "a consumer", cursors, decoder(), recalled, live=True, portions=portions)
+    stretches = attach(log, "a consumer", Progress(), read_bytes=30)
+    return LogSource(stretches, "a consumer", decoder(), recalled, Arrivals(stretches, flush_interval_s=0), portions)
 
 
 class TestLiveLog(ReleasingSuite):
@@ -77,8 +78,8 @@ class TestRestingLog(ReleasingSuite):
             for lane in (2, 0, 1, 0):
                 log.append(lane, [b"%d %d %d" % (epoch, lane, number) for number in range(4)]).result()
             log._epoch = bytes(9) + b"2"
-        cursors = attach(log, "a consumer", Progress())
-        return LogSource(log, "a consumer", cursors, RawEntries(), lambda _: RawEntries(), portions=Portions(batch_bytes=30))
+        stretches = attach(log, "a consumer", Progress())
+        return LogSource(stretches, "a consumer", RawEntries(), lambda _: RawEntries(), portions=Portions(batch_bytes=30))
 
 
 class TestGrowingLog(GrowingSuite):
@@ -86,17 +87,18 @@ class TestGrowingLog(GrowingSuite):
 
     def make(self) -> Source:
         """What waits is handed out at once."""
-        return live(MemoryLog(), Portions(flush_interval_s=0))
+        return live(MemoryLog(), Portions())
 
     async def grow(self, source: Source) -> None:
         """Append."""
         assert isinstance(source, LogSource)
-        source.log.append(0, [b'{"id": 1}']).result()
+        source.stretches.log.append(0, [b'{"id": 1}']).result()
 
     def end(self, source: Source) -> None:
         """Say so."""
         assert isinstance(source, LogSource)
-        source.end()
+        assert source.arrivals is not None
+        source.arrivals.end()
 
 
 @dataclass

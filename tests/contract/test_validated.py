@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from penstock.instruments import Validated
 from penstock.ports.source import Progress, Source
+from penstock.queue.arrivals import Arrivals
 from penstock.queue.memory import MemoryLog
 from penstock.queue.source import LogSource, Portions, attach
 from penstock.stores.jsonl.entries import learned, recalled
@@ -40,8 +41,8 @@ class TestValidatedQueue(ReleasingSuite):
         log.append(0, [b"no object"]).result()
         decoder = learned([b'{"channel": "rpm", "value": 1.5}'], {})
         assert decoder is not None
-        cursors = attach(log, "a consumer", Progress())
-        return Validated(LogSource(log, "a consumer", cursors, decoder, recalled, live=True, portions=Portions(batch_bytes=50)))
+        stretches = attach(log, "a consumer", Progress())
+        return Validated(LogSource(stretches, "a consumer", decoder, recalled, Arrivals(stretches), Portions(batch_bytes=50)))
 
     async def test_it_grows_as_its_source_does(self) -> None:
         """A live source stays one, a source at rest too."""

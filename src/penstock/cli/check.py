@@ -37,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(seen: Seen) -> Iterator[str]:
     yield f"The source answers: {seen.source}"
+    if seen.columns is None or seen.stored is None:
+        yield "  its columns are learned from the first records that it receives"
+        return
     yield from _columns(seen.columns)
     if not seen.stored.equals(seen.columns):
         yield "After the stages:"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from penstock.cli.lines import by_state, duration, one_line, pace, percent, rows, share, troubles
+from penstock.cli.lines import by_state, duration, one_line, pace, percent, rows, share, troubles, waiting
 from penstock.engine.telemetry import ENDED, Status, Telemetry, Variant, Worker, WorkerState
 
 WIDEST = 100
@@ -104,6 +104,7 @@ def _figures(telemetry: Telemetry, status: Status) -> Iterator[str]:
     if status.variant not in ENDED:
         yield f"elapsed {duration(status.seconds + status.proof_seconds)}"
     yield from pace(status)
+    yield from waiting(status)
     counters = telemetry.counters
     if counters["requests_total"]:
         yield f"requests {counters['requests_total']:,}"

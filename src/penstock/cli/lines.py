@@ -25,6 +25,7 @@ def log_line(telemetry: Telemetry, at: datetime) -> str:
         f"{at:%H:%M:%S} {status.variant} {rows(telemetry)}" + (f" ({percent(done)})" if (done := share(telemetry)) is not None else ""),
         *([f"{before:,} of them from earlier runs"] if (before := telemetry.before.received) else []),
         *pace(status),
+        *waiting(status),
         *requests(telemetry),
         *troubles(telemetry),
         *([message] if (message := one_line(status.message)) else []),
@@ -61,6 +62,12 @@ def pace(status: Status) -> Iterator[str]:
         yield f"in {duration(status.seconds)}"
         if status.proof_seconds:
             yield f"proof {duration(status.proof_seconds)}"
+
+
+def waiting(status: Status) -> Iterator[str]:
+    """How much of what a live source has received is still to be stored."""
+    if status.rows_waiting is not None and status.variant not in ENDED:
+        yield f"{status.rows_waiting:,} waiting"
 
 
 def duration(seconds: float) -> str:

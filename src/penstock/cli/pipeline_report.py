@@ -15,7 +15,7 @@ from penstock.model.redaction import redacted
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.evidence import Evidence
 from penstock.pipelines.job import Ending
-from penstock.ports.ends import Surroundings
+from penstock.ports.ends import SourceKind, Surroundings
 
 
 def text(file: Path, definition: Definition, around: Surroundings, ending: Ending, telemetry: Telemetry) -> str:
@@ -52,7 +52,8 @@ def result(definition: Definition, ending: Ending, telemetry: Telemetry) -> dict
 
 
 def _pending(definition: Definition, around: Surroundings) -> str:
-    pending = definition.source.kind.pending
+    kind = definition.source.kind
+    pending = kind.pending if isinstance(kind, SourceKind) else None
     return "" if pending is None else pending(definition.source.settings, around)
 
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(found: Outlook, *, anew: bool) -> Iterator[str]:
-    counts, partitions, stated = found.counts, len(found.plan.partitions), found.plan.scope.rows
+    counts, stated = found.counts, None if found.plan is None else found.plan.scope.rows
     yield f"Source: {found.source}"
     yield "Records: " + ("the source does not say how many" if stated is None else f"{stated:,}")
     if found.done.scope is None:
@@ -40,7 +40,9 @@ def _lines(found: Outlook, *, anew: bool) -> Iterator[str]:
         stretches = len(found.done.coverage)
         within = f"{stretches} {'stretch' if stretches == 1 else 'stretches'}"
         yield f"Stored already: {counts.stored:,} rows of {counts.received:,} records received, in {within}"
-    if partitions:
+    if found.plan is None:
+        yield "To read: what is received, until a run is stopped or the source ends"
+    elif partitions := len(found.plan.partitions):
         yield f"To read: {partitions} {'partition' if partitions == 1 else 'partitions'}"
     elif anew:
         yield "To read: everything; the last run is complete, and mode replace begins anew"

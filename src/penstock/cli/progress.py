@@ -82,8 +82,12 @@ def chosen(mode: Mode, stream: TextIO, environment: Mapping[str, str]) -> Way:
     return "live" if able and not stream.closed and stream.isatty() else "log"
 
 
+ROUND: frozenset[Variant | None] = frozenset({"waiting", "planning", "running"})
+"""States between which a run of a live source goes round and round."""
+
+
 class Log:
-    """A line at the start, at the end, at each change of state, and every 15 s."""
+    """A line at the start, at the end, at each change of state, and every 15 s; the rounds of a live source are none."""
 
     every_s = LOOK_EVERY_S
 
@@ -96,8 +100,13 @@ class Log:
 
     def show(self) -> None:
         """Write a line when one is due."""
-        if self._telemetry.variant != self._told or self._telemetry.clock() >= self._due:
+        changed = self._telemetry.variant != self._told and not (self._goes_round and self._told in ROUND)
+        if changed or self._telemetry.clock() >= self._due:
             self._write()
+
+    @property
+    def _goes_round(self) -> bool:
+        return self._telemetry.variant in ROUND and self._telemetry.waiting() is not None
 
     def finish(self) -> None:
         """Write how it ended, unless that was the last line anyway."""

@@ -23,6 +23,7 @@ class Health:
     state: Variant
     rows_stored: int
     rows_expected: int | None
+    rows_waiting: int | None
     rows_per_second: float
     seconds_since_progress: float
     workers: Mapping[int, Worker]
@@ -58,6 +59,7 @@ def health(telemetry: Telemetry, *, stall_s: float) -> Health:
         state=run.variant,
         rows_stored=run.rows_stored,
         rows_expected=run.rows_expected,
+        rows_waiting=run.rows_waiting,
         rows_per_second=run.rows_per_second,
         seconds_since_progress=silent_s,
         workers=run.workers,
@@ -67,12 +69,12 @@ def health(telemetry: Telemetry, *, stall_s: float) -> Health:
 def readiness(telemetry: Telemetry) -> Readiness:
     """Ready from the first row that a worker is sent for, through every reconnect, until a failure.
 
-    A run that finds nothing to do sends nobody and is ready when it proves just that.
+    A run that finds nothing to do sends nobody and is ready when it proves just that; one that waits for a live source receives.
     """
     state = telemetry.variant
     if state == "failed":
         return Readiness(ready=False, reason=_told("the run failed", telemetry.message), state=state)
-    if telemetry.workers or state in {"running", "proving"} | ENDED:
+    if telemetry.workers or state in {"waiting", "running", "proving"} | ENDED:
         return Readiness(ready=True, reason="", state=state)
     return Readiness(ready=False, reason=_told(f"the run is {state}", telemetry.message), state=state)
 

@@ -17,6 +17,7 @@ PREFIX = "penstock_"
 GAUGES: Mapping[GaugeName, Callable[[Telemetry], float | None]] = {
     "rows_per_second": lambda telemetry: telemetry.status().rows_per_second,
     "rows_expected": lambda telemetry: telemetry.expected,
+    "rows_waiting": lambda telemetry: telemetry.waiting(),
     "workers_busy": lambda telemetry: sum(worker.state in ("reading", "writing") for worker in telemetry.workers.values()),
     "database_restarts": lambda telemetry: telemetry.database_restarts,
 }

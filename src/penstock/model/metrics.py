@@ -25,7 +25,7 @@ CounterName = Literal[
     "cursors_missing_total",
 ]
 
-GaugeName = Literal["rows_per_second", "rows_expected", "workers_busy", "database_restarts"]
+GaugeName = Literal["rows_per_second", "rows_expected", "rows_waiting", "workers_busy", "database_restarts"]
 
 WorkerCounterName = Literal["worker_rows_total"]
 
@@ -48,6 +48,7 @@ HELP: Mapping[CounterName | GaugeName | WorkerCounterName, str] = {
     "cursors_missing_total": "Pages that said there is more and gave no cursor; read on from their last key.",
     "rows_per_second": "Records stored per second, exponential moving average.",
     "rows_expected": "Records the source stated for the scope.",
+    "rows_waiting": "Records that a live source has received and that are not stored yet.",
     "workers_busy": "Workers that read or write at this moment.",
     "worker_rows_total": "Records a worker brought home in this run.",
     "database_restarts": "Times this run had to restart the embedded database.",

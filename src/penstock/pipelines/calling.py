@@ -14,7 +14,7 @@ from penstock.engine.configuration import FaultySettings, checked
 from penstock.engine.telemetry import Telemetry
 from penstock.model.errors import Fatal, Misconfigured
 from penstock.pipelines import ends
-from penstock.pipelines.definition import Definition, End
+from penstock.pipelines.definition import AnySource, Definition, End
 from penstock.pipelines.job import Ending, perform
 from penstock.pipelines.reading import read, said, unknown
 from penstock.pipelines.rows import Rows
@@ -88,7 +88,7 @@ def _definition(rows: object, to: str, table: str, key: tuple[str, ...], mode: M
     return Definition(table or Path(to).stem, Path.cwd(), _given(source), (), sink, intake), not kept
 
 
-def _given(source: Source) -> End[SourceKind]:
+def _given(source: Source) -> End[AnySource]:
     """The rows as the end of a pipeline."""
 
     @asynccontextmanager

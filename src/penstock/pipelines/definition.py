@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le
 
 from penstock.pipelines.stages.step import Stage
-from penstock.ports.ends import Intake, SchemaPolicy, SinkKind, SourceKind
+from penstock.ports.ends import Intake, LiveKind, SchemaPolicy, SinkKind, SourceKind
 
-Kind = TypeVar("Kind", SourceKind, SinkKind)
+AnySource = SourceKind | LiveKind
+Kind = TypeVar("Kind", AnySource, SinkKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """Where a live source is received into: a folder, how many bytes of it may wait there, and what happens when that is full.
+
+    Without a `path` it is a folder of the state folder, by the name of the pipeline. What was received waits for the flush interval, at
+    most, to be delivered together with what follows.
+    """
+
+    path: str = ""
+    max_bytes: Annotated[int, Ge(64 * 2**20)] = 2**30
+    min_free_bytes: Annotated[int, Ge(0)] = 64 * 2**20
+    flush_interval_s: Annotated[float, Ge(0), Le(3_600)] = 1.0
+    overflow: Literal["block", "shed"] = "block"
+
+
+@dataclass(frozen=True, slots=True)
 class End(Generic[Kind]):
     """A source or a sink as the file names it: its `type`, what that is, and its settings."""
 
@@ -48,11 +64,12 @@ class Definition:
 
     name: str
     folder: Path
-    source: End[SourceKind]
+    source: End[AnySource]
     stages: tuple[Stage, ...]
     sink: End[SinkKind]
     intake: Intake
     limits: Limits = field(default_factory=Limits)
+    queue: Queue = field(default_factory=Queue)
 
     @property
     def kept_as(self) -> str:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import TypeVar
 
 from penstock.model.errors import Misconfigured
-from penstock.ports.ends import SINKS, SOURCES, SinkKind, SourceKind
-
-Kind = TypeVar("Kind", SourceKind, SinkKind)
+from penstock.ports.ends import SINKS, SOURCES, LiveKind, SinkKind, SourceKind
 
 
 class UnknownKind(Misconfigured):
@@ -42,9 +39,12 @@ def sinks() -> list[str]:
     return sorted(entry_points(group=SINKS).names)
 
 
-def source(name: str) -> SourceKind:
+def source(name: str) -> SourceKind | LiveKind:
     """The kind of source of that name; see `sink` for what it raises."""
-    return _load(SOURCES, name, SourceKind)
+    loaded, entry = _load(SOURCES, name)
+    if not isinstance(loaded, SourceKind | LiveKind):
+        raise BrokenEnd(f"{name} of {_brought_by(entry)}: {entry.value} is no SourceKind")
+    return loaded
 
 
 def sink(name: str) -> SinkKind:
@@ -56,7 +56,10 @@ def sink(name: str) -> SinkKind:
         BrokenEnd: what the entry point names cannot be imported, or is something else.
         TwoOfAKind: more than one distribution brings one.
     """
-    return _load(SINKS, name, SinkKind)
+    loaded, entry = _load(SINKS, name)
+    if not isinstance(loaded, SinkKind):
+        raise BrokenEnd(f"{name} of {_brought_by(entry)}: {entry.value} is no SinkKind")
+    return loaded
 
 
 def missing_extra(missing: ModuleNotFoundError, distribution: Distribution | None) -> MissingExtra:
@@ -68,23 +71,20 @@ def missing_extra(missing: ModuleNotFoundError, distribution: Distribution | Non
     return MissingExtra(package, hint=hint)
 
 
-def _load(group: str, name: str, kind: type[Kind]) -> Kind:
+def _load(group: str, name: str) -> tuple[object, EntryPoint]:
     found = list({entry.value: entry for entry in entry_points(group=group, name=name)}.values())
     if not found:
         raise UnknownKind(name)
     if len(found) > 1:
         raise TwoOfAKind(f"{name}: {' and '.join(sorted(map(_brought_by, found)))}")
     try:
-        loaded = found[0].load()
+        return found[0].load(), found[0]
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == found[0].module.partition(".")[0]:
             raise BrokenEnd(f"{name} of {_brought_by(found[0])}: {error}") from error
         raise missing_extra(error, found[0].dist) from error
     except Exception as error:  # somebody else's module may raise whatever it likes while it is imported
         raise BrokenEnd(f"{name} of {_brought_by(found[0])}: {type(error).__name__}: {error}") from error
-    if not isinstance(loaded, kind):
-        raise BrokenEnd(f"{name} of {_brought_by(found[0])}: {found[0].value} is no {kind.__name__}")
-    return loaded
 
 
 def _brought_by(entry: EntryPoint) -> str:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 
 from penstock.engine.lease import LeaseSettings
 from penstock.engine.ledger import RefusalLimit
 from penstock.engine.run import EngineSettings
 from penstock.engine.tasks import Task, complete
 from penstock.engine.telemetry import Telemetry
-from penstock.model.errors import Misconfigured
-from penstock.model.naming import near
 from penstock.pipelines.definition import Definition, Limits
 from penstock.pipelines.evidence import Evidence, evidence
+from penstock.pipelines.live import NothingReceived, Watched, received
+from penstock.pipelines.opening import identity, opened
 from penstock.pipelines.staged import Staged
 from penstock.pipelines.surroundings import surroundings
 from penstock.ports.checkpoints import Outcome, Pipeline
-from penstock.ports.ends import Surroundings
+from penstock.ports.ends import LiveKind, Surroundings
 from penstock.ports.sink import Destination
 from penstock.ports.source import Progress
-
-
-class NoSuchKey(Misconfigured):
-    """The rows have no column that the mode names as their key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,52 +35,50 @@ async def perform(definition: Definition, telemetry: Telemetry, stop: asyncio.Ev
     """Run a pipeline to its end, or until `stop`; see `Task.perform` for what it raises.
 
     In mode replace a pipeline that has carried everything begins anew, one that was interrupted goes on; with `anew` each one begins anew.
+    One with a live source ends when that does; after a stop, once all that was received is stored.
     """
-    around = surroundings(definition, telemetry.counters)
-    pipeline, found = identity(definition, around), list[Evidence]()
-
-    def begins(done: Progress) -> bool:
-        return anew or (definition.intake.mode == "replace" and complete(done))
-
-    async def conclude(done: Progress) -> Outcome:
-        found.append(evidence(done, pipeline.source, definition.intake.mode, await _in_sink(definition, around)))
-        return found[-1].outcome
-
-    async with opened(definition, around) as (source, destination):
-        task = Task(pipeline, source, destination, engine(definition.limits), telemetry, conclude, stop, begins)
-        outcome = await task.perform()
-    return Ending(outcome, found[-1] if found else None)
+    around, kind = surroundings(definition, telemetry.counters), definition.source.kind
+    job = _Job(definition, around, identity(definition, around), Watched(telemetry, stop), anew)
+    if isinstance(kind, LiveKind):
+        return await job.receive(kind)
+    return await job.carry(opened(definition, around, kind), stop)
 
 
-def identity(definition: Definition, around: Surroundings) -> Pipeline:
-    """Under which name, and as rows of which source, a pipeline's positions are kept."""
-    source = definition.source
-    return Pipeline(definition.kept_as, source.kind.identity(source.settings, around))
+@dataclass(slots=True)
+class _Job:
+    definition: Definition
+    around: Surroundings
+    pipeline: Pipeline
+    watched: Watched
+    anew: bool
+    evidence: Evidence | None = None
 
+    async def carry(self, ends: AbstractAsyncContextManager[tuple[Staged, Destination]], stop: asyncio.Event) -> Ending:
+        """Everything that is missing, until it is asked to stop reading."""
+        settings, telemetry = engine(self.definition.limits), self.watched.telemetry
+        async with ends as (source, destination):
+            task = Task(self.pipeline, source, destination, settings, telemetry, self._conclude, stop, self._begins)
+            return Ending(await task.perform(), self.evidence)
 
-@asynccontextmanager
-async def opened(definition: Definition, around: Surroundings) -> AsyncIterator[tuple[Staged, Destination]]:
-    """Both ends; nothing is moved. See `staged` for what it raises."""
-    sink = definition.sink
-    async with staged(definition, around) as source, sink.kind.open(sink.settings, around, definition.intake) as destination:
-        yield source, destination
+    async def receive(self, kind: LiveKind) -> Ending:
+        """Everything that is received, until it is asked to stop receiving."""
+        try:
+            return await self.carry(received(self.definition, self.around, kind, self.watched, self._begins), asyncio.Event())
+        except NothingReceived:
+            if not self.watched.stop.is_set():
+                raise
+            return Ending(Outcome("cancelled", "stopped before anything was received"), None)
 
+    def _begins(self, done: Progress) -> bool:
+        return self.anew or (self.definition.intake.mode == "replace" and complete(done))
 
-@asynccontextmanager
-async def staged(definition: Definition, around: Surroundings) -> AsyncIterator[Staged]:
-    """The source, seen through the stages.
-
-    Raises:
-        StageDoesNotFit: a stage has no place for the source's columns.
-        NoSuchKey: the rows lack a column of the key.
-    """
-    source = definition.source
-    async with source.kind.open(source.settings, around) as rows:
-        found = Staged(rows, definition.stages, definition.intake.schema)
-        for name in definition.intake.key:
-            if name not in found.schema.names:
-                raise NoSuchKey(f"`{name}`{near(name, found.schema.names)}")
-        yield found
+    async def _conclude(self, done: Progress) -> Outcome:
+        definition = self.definition
+        self.evidence = evidence(done, self.pipeline.source, definition.intake.mode, await _in_sink(definition, self.around))
+        outcome = self.evidence.outcome
+        if not (isinstance(definition.source.kind, LiveKind) and self.watched.stop.is_set() and self.evidence.complete):
+            return outcome
+        return replace(outcome, state="cancelled", message=f"stopped on request, all that was received is stored: {outcome.message}")
 
 
 def engine(limits: Limits) -> EngineSettings:

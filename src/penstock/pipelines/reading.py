@@ -14,14 +14,14 @@ from penstock.engine.configuration import FaultySettings, Wrong, checked
 from penstock.model.errors import Misconfigured
 from penstock.model.naming import near
 from penstock.pipelines import ends, lines
-from penstock.pipelines.definition import Definition, End, Head, Kind, Limits
+from penstock.pipelines.definition import AnySource, Definition, End, Head, Kind, Limits, Queue
 from penstock.pipelines.stages import reading as stages
 from penstock.pipelines.variables import Variables, dataclasses_of
-from penstock.ports.ends import Intake, Mode, SinkKind
+from penstock.ports.ends import Intake, LiveKind, Mode, SinkKind
 
 T = TypeVar("T")
 
-TABLES = ("source", "stages", "sink", "limits")
+TABLES = ("source", "queue", "stages", "sink", "limits")
 
 _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _UPSERT = re.compile(r"upsert\(([^()]+)\)")
@@ -84,11 +84,12 @@ class _Reading:
         sink = self._end("sink", ends.sinks(), ends.sink, document, variables)
         passed = tuple(stages.stage(number, table, folder, self.wrong) for number, table in enumerate(self._stages(document)))
         limits = self._checked(Limits, self._table(document, "limits"), ("limits",))
+        queue = self._queue(document, source)
         intake = self._intake(str(document.get("mode", Head().mode)), head, sink)
         name = self._name(head or Head())
-        if self.faults or not (source and sink and intake and limits):
+        if self.faults or not (source and sink and intake and limits and queue):
             raise FaultySettings(self._listed())
-        return Definition(name, folder, source, tuple(one for one in passed if one is not None), sink, intake, limits)
+        return Definition(name, folder, source, tuple(one for one in passed if one is not None), sink, intake, limits, queue)
 
     def wrong(self, path: lines.Path, message: str) -> None:
         """Take note of a fault."""
@@ -133,6 +134,11 @@ class _Reading:
         given = {name: value for name, value in table.items() if name != "type"}
         settings = self._checked(kind.settings, variables.secrets(kind.settings, given, (key,)), (key,))
         return None if settings is None else End(name, kind, settings)
+
+    def _queue(self, document: Mapping[str, Any], source: End[AnySource] | None) -> Queue | None:
+        if "queue" in document and source is not None and not isinstance(source.kind, LiveKind):
+            self.wrong(("queue",), f"a source of type {source.type} needs no queue: it can be read again")
+        return self._checked(Queue, self._table(document, "queue"), ("queue",))
 
     def _checked(self, kind: type[T], given: Mapping[str, Any], path: lines.Path, others: Sequence[str] = ()) -> T | None:
         """The settings; None where something about them is wrong. `others` are keys beside those of `kind`."""

@@ -76,14 +76,15 @@ class SourceKind:
 class LiveKind:
     """A kind of source whose records cannot be read again: they are received into a queue, and become rows behind it.
 
-    `settings`, `identity` and `claim` as with a source. `receiver` gives what receives. `learned` makes the decoder out of the first
-    records there are, None where they do not tell the columns; it is also asked without any. `recalled` makes it again out of the facts
-    that were frozen with the scope.
+    `settings`, `identity` and `claim` as with a source. `receiver` gives what receives. `learns` says whether the first records tell the
+    columns; then `learned` makes the decoder out of them, of none where none came, and is None where there are no columns. `recalled` makes
+    it again out of the facts that were frozen with the scope; where it learns nothing, of none.
     """
 
     settings: type[Any]
     identity: Callable[[Any, Surroundings], str]
     receiver: Callable[[Any, Surroundings], LiveSource]
+    learns: Callable[[Any], bool]
     learned: Callable[[Any, Sequence[bytes]], Decoder | None]
     recalled: Callable[[Any, Mapping[str, int | str]], Decoder]
     claim: str = ""

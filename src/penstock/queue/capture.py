@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
 from penstock.model.errors import Fatal
 from penstock.model.gaps import SHED, Gap
 from penstock.ports.live import LiveSource
-from penstock.queue.log import AppendUnknown, Log, LogFull
+from penstock.queue.log import AppendUnknown, Log, LogClosed, LogFull
 from penstock.queue.pending import Pending
 
 READER_FAILED = "reader failed"
@@ -51,18 +52,21 @@ class Capture:
 
     def run(self) -> None:
         """Return once everything that was received is durable. Raises `Fatal` where the source or the log does."""
-        tail, delay_s = Tail(self), self.settings.restart_first_s
+        tail, delay_s, told = Tail(self), self.settings.restart_first_s, ""
         while not self.stop.is_set():
             before = tail.loads
             try:
                 self.live.receive(tail, self.stop)
                 break
             except Fatal:
+                with suppress(LogClosed):
+                    tail.finish()
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of a thread, whatever a plugin may raise
                 tail.owe(Gap(READER_FAILED, None, self.clock_us()))
                 delay_s = self.settings.restart_first_s if tail.loads > before else min(delay_s * 2, self.settings.restart_cap_s)
-                self.tell(f"the reader failed and is started again in {delay_s:g} s: {type(error).__name__}: {error}")
+                if told != (told := f"{type(error).__name__}: {error}") or tail.loads > before:
+                    self.tell(f"the reader failed, and is started again: {told}")
             self.stop.wait(delay_s)
         tail.finish()
 

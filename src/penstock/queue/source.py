@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.model.coverage import Position, Span, missing
-from penstock.model.errors import Fatal
 from penstock.model.gaps import Gap
 from penstock.ports.flow import Batch, Refusal
 from penstock.ports.live import NoRow
 from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Scope
-from penstock.queue.log import Entries, Log, Place
+from penstock.queue.arrivals import Arrivals
+from penstock.queue.log import Entries, Log, LogClosed
 from penstock.queue.stretches import BEGINNING, Stretches, place_of, position, stored
 
 if TYPE_CHECKING:
@@ -27,11 +26,10 @@ REPLACED = "the log was replaced or put back"
 
 @dataclass(frozen=True, slots=True)
 class Portions:
-    """How much is read in one go: for a batch, and before what was stored is let go of; and how long an entry waits for others."""
+    """How much is read in one go: for a batch, and, of a log to which more is appended, before what was stored is let go of."""
 
     batch_bytes: int = 1 << 20
     pass_bytes: int = 64 << 20
-    flush_interval_s: float = 1.0
 
 
 class EntriesDecoder(Protocol):
@@ -52,16 +50,16 @@ class EntriesDecoder(Protocol):
         ...
 
 
-def attach(log: Log, consumer: str, done: Progress) -> Sequence[Place]:
-    """Register a consumer that has stored `done`: its cursors. Where that is of another log, leave a gap, and go on behind it.
+def attach(log: Log, consumer: str, done: Progress, read_bytes: int = 1 << 20) -> Stretches:
+    """Register a consumer that has stored `done`. Where that is of another log, leave a gap in this one, and go on behind it.
 
     It comes before anything is appended in this process, so that nothing new can be taken for stored. It may wait for the disk.
     """
-    cursors = log.register(consumer)
-    if done.scope is not None and _is_another(Stretches(log, cursors, 1), done.scope.span.end, stored(done)):
+    stretches = Stretches(log, log.register(consumer), read_bytes)
+    if done.scope is not None and _is_another(stretches, done.scope.span.end, stored(done)):
         log.renew(place_of(done.scope.span.end).epoch)
         log.append_gap(0, Gap(REPLACED)).result()
-    return cursors
+    return stretches
 
 
 def _is_another(stretches: Stretches, end: Position, upto: Position) -> bool:
@@ -74,26 +72,18 @@ def _is_another(stretches: Stretches, end: Position, upto: Position) -> bool:
 class LogSource:
     """The entries of a log as rows, for one consumer, which is attached; `recall` makes the decoder of the frozen scope again.
 
-    One that is `live` has one lane, and is read until `end` is called and nothing waits any more. Any other one is at rest.
+    One to which more is appended has `arrivals`, and one lane; any other one is at rest.
     """
 
-    log: Log
+    stretches: Stretches
     consumer: str
-    cursors: Sequence[Place]
     decoder: EntriesDecoder
     recall: Callable[[Mapping[str, int | str]], EntriesDecoder]
-    live: bool = False
+    arrivals: Arrivals | None = None
     portions: Portions = field(default_factory=Portions)
-    clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000
     splitting: None = None
-    _stretches: Stretches = field(init=False)
     _seen: Position = field(default=BEGINNING, init=False)
-    _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _failure: Fatal | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        self._stretches = Stretches(self.log, self.cursors, self.portions.batch_bytes)
+    _waiting: int = field(default=0, init=False)
 
     @property
     def schema(self) -> pa.Schema:
@@ -107,58 +97,23 @@ class LogSource:
 
     @property
     def growing(self) -> Growing | None:
-        """Itself, where it is live."""
-        return self if self.live else None
-
-    def end(self, failure: Fatal | None = None) -> None:
-        """Nothing more will be appended: what waits is the rest. After that `grown` raises the failure, if it was one."""
-        self._failure = failure
-        self._ended.set()
-        self._woken.set()
+        """Itself, where more is appended."""
+        return None if self.arrivals is None else self
 
     @property
     def waiting(self) -> int:
-        """See `Growing`."""
-        return self._stretches.waiting(self._seen)
+        """See `Growing`; of a log that is closed by now, how many there were."""
+        with suppress(LogClosed):
+            self._waiting = self.stretches.waiting(self._seen)
+        return self._waiting
 
     async def grown(self, done: Progress) -> None:
         """Return once an entry has waited for the flush interval, or no more will come; see `Growing`."""
         self._seen = stored(done)
         if done.scope is not None and self._seen != done.scope.span.end:
             return
-        with self._listening():
-            while not (self._has_more() or self._ended.is_set()):
-                self._woken.clear()
-                await self._woken.wait()
-        if self._failure is not None and not self._has_more():
-            raise self._failure
-        with suppress(TimeoutError):
-            async with asyncio.timeout(await asyncio.to_thread(self._patience_s)):
-                await self._ended.wait()
-
-    def _has_more(self) -> bool:
-        seen = self._stretches.beginning if self._seen == BEGINNING else self._seen
-        return self._stretches.end.order > seen.order
-
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-                loop.call_soon_threadsafe(self._woken.set)
-
-        unlisten = self.log.listen(wake)
-        try:
-            yield
-        finally:
-            unlisten()
-
-    def _patience_s(self) -> float:
-        """How long the oldest entry that waits may still do so."""
-        waiting = self.log.read(self._stretches.place(0, self._seen), 1)
-        waited_s = (self.clock_us() - waiting[0].appended_us) / 1e6 if waiting else 0.0
-        return self.portions.flush_interval_s - max(0.0, waited_s)
+        assert self.arrivals is not None
+        await self.arrivals.beyond(self._seen)
 
     async def plan(self, done: Progress) -> Plan:
         """One partition: what is there now and not stored yet, or so much of it that room can be made before the rest."""
@@ -171,19 +126,20 @@ class LogSource:
 
     def _upto(self, start: Position) -> Position:
         """Where a pass ends: at the end of what there is, or, of a live log, after about `pass_bytes`."""
-        end = self._stretches.end
+        end = self.stretches.end
         if end.order <= start.order:
             return start
-        kept, at = self.log.kept()[0], self._stretches.place(0, start).offset
+        kept = self.stretches.log.kept()[0]
+        at = max(kept.first.offset, self.stretches.place(0, start).offset)
         entries = kept.end.offset - kept.first.offset
         portion = max(1, self.portions.pass_bytes * entries // max(1, kept.size_bytes))
-        if not self.live or kept.end.offset - at <= portion:
+        if self.arrivals is None or kept.end.offset - at <= portion:
             return end
-        return position(self.log.at(0, max(at, kept.first.offset) + portion))
+        return position(self.stretches.log.at(0, at + portion))
 
     async def read(self, partition: Partition) -> AsyncGenerator[Batch, None]:
         """Batches of about `batch_bytes`; what is missing in the log comes as gaps."""
-        stretches, at = self._stretches.between(partition.start, partition.end), partition.start
+        stretches, at = self.stretches.between(partition.start, partition.end), partition.start
         while at != partition.end:
             batch = await asyncio.to_thread(self._batch, stretches, at, partition.end)
             yield batch
@@ -207,7 +163,7 @@ class LogSource:
         """See `Releasing`."""
         self._seen = stored(done)
         if self._seen != BEGINNING:
-            await asyncio.to_thread(self.log.release, self.consumer, list(self._stretches.before(self._seen)))
+            await asyncio.to_thread(self.stretches.log.release, self.consumer, list(self.stretches.before(self._seen)))
 
 
 def _refusals(found: Sequence[Entries], no_rows: Sequence[NoRow]) -> Iterator[Refusal]:

@@ -142,6 +142,26 @@ def test_a_log_tells_each_change_of_state() -> None:
     ]
 
 
+def test_a_log_does_not_tell_each_round_of_a_live_run() -> None:
+    """It goes from waiting to running and back every second; a line every 15 s says enough, and trouble is told when it comes."""
+    run, out = a_run("starting", workers=0, expected=None), io.StringIO()
+    run.telemetry.waiting = lambda: 0
+    log = log_of(run, out)
+
+    for state in ("starting", *(["waiting", "planning", "running"] * 6), "reconnecting", "running"):
+        run.telemetry.enter(state)  # type: ignore[arg-type]  # one of the variants
+        log.show()
+        run.after(1)
+
+    assert [line.split()[:2] for line in out.getvalue().splitlines()] == [
+        ["12:00:00", "starting"],
+        ["12:00:01", "waiting"],
+        ["12:00:16", "waiting"],
+        ["12:00:19", "reconnecting"],
+        ["12:00:20", "running"],
+    ]
+
+
 def test_a_log_of_a_run_that_breaks_off() -> None:
     """The last line says where it stood."""
     run, out = a_run(workers=0, expected=None), io.StringIO()

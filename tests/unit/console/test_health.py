@@ -22,10 +22,19 @@ def test_a_run_that_stores_nothing_stalls(state: Variant) -> None:
     assert stalled.reason == "nothing was stored for 120 s: no answer"
 
 
-@pytest.mark.parametrize("state", ["starting", "proving", "completed", "completed with rejected rows", "cancelled"])
+@pytest.mark.parametrize("state", ["starting", "waiting", "proving", "completed", "completed with rejected rows", "cancelled"])
 def test_a_run_that_need_not_store_does_not_stall(state: Variant) -> None:
-    """A database that starts, a proof that counts and a run that is over may be silent."""
+    """A database that starts, a live source that is quiet, a proof that counts and a run that is over may be silent."""
     assert health(a_run(state).after(10_000).telemetry, stall_s=120).alive
+
+
+def test_a_live_run_says_what_waits() -> None:
+    """How many records were received and are not stored yet; it is ready while it waits for more."""
+    run = a_run("waiting", workers=0, expected=None)
+    run.telemetry.waiting = lambda: 7
+
+    assert health(run.telemetry, stall_s=120).rows_waiting == 7
+    assert readiness(run.telemetry).ready
 
 
 def test_progress_ends_a_stall() -> None:

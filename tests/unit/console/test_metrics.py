@@ -27,7 +27,10 @@ def values(metrics: dict[str, Metric]) -> dict[str, float]:
 
 def test_every_metric_of_the_catalogue_is_published() -> None:
     """A scrape shows all of them, counters and gauges, each with the help of the catalogue."""
-    metrics = scraped(a_busy_run().telemetry)
+    run = a_busy_run()
+    run.telemetry.waiting = lambda: 7
+
+    metrics = scraped(run.telemetry)
 
     assert values(metrics).keys() == {f"penstock_{name}" for name in (*get_args(CounterName), *get_args(GaugeName))}
     for name, text in HELP.items():
@@ -51,11 +54,13 @@ def test_gauges() -> None:
     """The rate, the scope, who is busy and how often the database came back."""
     run = a_busy_run()
     run.telemetry.workers[0].state = "idle"
+    run.telemetry.waiting = lambda: 7
 
     seen = values(scraped(run.telemetry))
 
     assert round(seen["penstock_rows_per_second"]) == 100_000
     assert seen["penstock_rows_expected"] == 3_000_000
+    assert seen["penstock_rows_waiting"] == 7
     assert seen["penstock_workers_busy"] == 1
     assert seen["penstock_database_restarts"] == 1
 

@@ -72,6 +72,7 @@ async def test_health_of_a_run_that_goes_well() -> None:
         "state": "running",
         "rows_stored": 999_998,
         "rows_expected": 3_000_000,
+        "rows_waiting": None,
         "seconds_since_progress": 2.0,
         "workers": {
             "0": {"state": "reading", "partition": 0, "rows": 500_000},

@@ -13,7 +13,8 @@ from penstock.engine.telemetry import Telemetry
 from penstock.model.counts import Counts
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.evidence import Evidence
-from penstock.pipelines.job import Ending, NoSuchKey, perform
+from penstock.pipelines.job import Ending, perform
+from penstock.pipelines.opening import NoSuchKey
 from penstock.pipelines.reading import read
 from penstock.pipelines.stages.step import StageDoesNotFit
 from penstock.ports.checkpoints import AnotherSource

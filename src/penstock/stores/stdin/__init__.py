@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Mapping, Sequence
 
 from penstock.model.errors import Misconfigured
@@ -30,16 +30,16 @@ def _receiver(settings: StdinSource, surroundings: Surroundings) -> LiveSource:
     from penstock.stores.stdin.receiving import Lines  # noqa: PLC0415 - only where it is received
 
     del surroundings
-    try:
-        os.fstat(STDIN)
-    except OSError as error:
-        raise NoInput(error.strerror or "") from None
+    if sys.stdin is None:  # it was closed, and its number may be another file's by now
+        raise NoInput
     return Lines(STDIN, settings.max_line_bytes, blank=settings.format == "text")
 
 
+def _learns(settings: StdinSource) -> bool:
+    return settings.format == "json"
+
+
 def _learned(settings: StdinSource, records: Sequence[bytes]) -> Decoder | None:
-    if settings.format == "text":
-        return _recalled(settings, {})
     from penstock.stores.jsonl.entries import learned  # noqa: PLC0415 - pyarrow only where rows are moved
 
     return learned(records, settings.columns)
@@ -59,6 +59,7 @@ SOURCE = LiveKind(
     settings=StdinSource,
     identity=_identity,
     receiver=_receiver,
+    learns=_learns,
     learned=_learned,
     recalled=_recalled,
     claim="Lines count from where they were read out of the pipe; what was on its way there when a run was killed is outside of the claim.",

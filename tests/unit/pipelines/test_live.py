@@ -1,0 +1,232 @@
+"""A pipeline with a live source: received into its queue, carried until it ends or is stopped, and gone on with."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.engine.telemetry import Telemetry
+from penstock.model.errors import Fatal
+from penstock.model.gaps import Gap, Loss
+from penstock.pipelines import looking
+from penstock.pipelines.definition import Definition, End
+from penstock.pipelines.job import Ending, perform
+from penstock.pipelines.live import NothingReceived, folder
+from penstock.pipelines.reading import read
+from penstock.ports.ends import LiveKind
+from penstock.ports.live import Append
+from penstock.queue.files import DiskLog
+from penstock.queue.log import LogLocked, LogSettings
+from penstock.stores.jsonl.entries import learned, recalled
+from tests.unit.pipelines import ends
+
+TEXT = '[source]\ntype = "memory"\ntable = "t"\n[sink]\ntype = "memory"\ntable = "u"\n'
+
+
+@dataclass
+class Script:
+    """Does one thing after the other, and ends; where it is to go `on`, when it is stopped."""
+
+    calls: Sequence[Callable[[Append], None]]
+    on: bool = False
+
+    def receive(self, append: Append, stop: threading.Event) -> None:
+        """See `LiveSource`."""
+        for call in self.calls:
+            call(append)
+        if self.on:
+            assert stop.wait(20)
+
+
+def rows(low: int, high: int) -> Callable[[Append], None]:
+    """Append records with these numbers."""
+    return lambda append: append([b'{"id": %d}' % number for number in range(low, high)])
+
+
+def setting(stop: asyncio.Event) -> Callable[[Append], None]:
+    """Ask for a stop."""
+    loop = asyncio.get_running_loop()
+
+    def call(append: Append) -> None:
+        del append
+        loop.call_soon_threadsafe(stop.set)
+
+    return call
+
+
+def kind(script: Script) -> LiveKind:
+    """Records of JSON."""
+
+    def made(_settings: object, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a decoder
+        return recalled(facts)
+
+    return LiveKind(
+        settings=ends.SourceSettings,
+        identity=lambda _settings, _around: "a script",
+        receiver=lambda _settings, _around: script,
+        learns=lambda _settings: True,
+        learned=lambda _settings, records: learned(records, {}),
+        recalled=made,
+        claim="as far as it was received",
+    )
+
+
+@pytest.fixture
+def live(file: Path) -> Callable[[Script], Definition]:
+    """The definition of a pipeline that receives what a script says, with a queue beside its file."""
+    file.write_text(TEXT)
+    definition = read(file, {})
+
+    def made(script: Script) -> Definition:
+        queue = replace(definition.queue, path=str(file.parent / "queue"), flush_interval_s=0.05, min_free_bytes=0)
+        return replace(definition, source=End("script", kind(script), definition.source.settings), queue=queue)
+
+    return made
+
+
+async def carried(definition: Definition) -> Ending:
+    """A run to its end."""
+    return await perform(definition, Telemetry(), asyncio.Event())
+
+
+def ids() -> list[Any]:
+    """What the sink has."""
+    found: list[Any] = list(ends.SINKS["u"].rows)
+    return sorted(found)
+
+
+async def test_what_is_received_is_stored(live: Callable[[Script], Definition]) -> None:
+    """All of it, as one stretch; a second run goes on behind it."""
+    await carried(live(Script([rows(0, 10)])))
+
+    ending = await carried(live(Script([rows(10, 15)])))
+
+    assert ids() == list(range(15))
+    assert ending.evidence is not None
+    assert (ending.outcome.state, ending.evidence.stretches, ending.evidence.counts.received) == ("completed", 1, 15)
+
+
+async def test_what_was_received_before_a_crash_is_stored(live: Callable[[Script], Definition]) -> None:
+    """Entries that wait in the queue when a run begins are carried like the others."""
+    definition = live(Script([rows(3, 5)]))
+    with_log(definition, lambda log: log.append(0, [b'{"id": 1}', b'{"id": 2}']).result())
+
+    await carried(definition)
+
+    assert ids() == [1, 2, 3, 4]
+
+
+async def test_a_stop_stores_what_was_received(live: Callable[[Script], Definition]) -> None:
+    """A run that is stopped ends with all that was received stored, with its evidence, and is gone on with."""
+    stop, told = asyncio.Event(), Telemetry()
+
+    ending = await perform(live(Script([rows(0, 10), setting(stop)], on=True)), told, stop)
+
+    assert ids() == list(range(10))
+    assert ending.outcome.state == "cancelled"
+    assert ending.outcome.message == "stopped on request, all that was received is stored: 10 rows stored"
+    assert ending.evidence is not None
+    assert ending.evidence.complete
+    assert told.status().rows_waiting == 0
+
+
+async def test_a_stop_before_anything_came(live: Callable[[Script], Definition]) -> None:
+    """Where nothing has told the columns yet, a stop is a stop and no fault."""
+    stop = asyncio.Event()
+
+    ending = await perform(live(Script([setting(stop)], on=True)), Telemetry(), stop)
+
+    assert (ending.outcome.state, ending.outcome.message) == ("cancelled", "stopped before anything was received")
+
+
+async def test_nothing_tells_no_columns(live: Callable[[Script], Definition]) -> None:
+    """A first run to which nothing came at all cannot know its columns; a later one knows them, and has nothing to do."""
+    with pytest.raises(NothingReceived):
+        await carried(live(Script([])))
+    await carried(live(Script([rows(0, 2)])))
+
+    assert (await carried(live(Script([])))).outcome.message == "2 rows stored"
+
+
+async def test_losses_are_evidence(live: Callable[[Script], Definition]) -> None:
+    """What the source has lost is told with the evidence, which holds all the same."""
+    ending = await carried(live(Script([rows(0, 2), lambda append: append.gap(Gap("datagrams lost", 7, 1, 2)), rows(2, 4)])))
+
+    assert ending.evidence is not None
+    assert ending.evidence.complete
+    assert ending.evidence.lost == (Loss("datagrams lost", 1, 7, 0, 1, 2),)
+    assert ids() == [0, 1, 2, 3]
+
+
+async def test_a_reader_that_gives_up_fails_the_run(live: Callable[[Script], Definition]) -> None:
+    """What came before a fatal error is stored, and then the run fails with it."""
+
+    def unplugged(append: Append) -> None:
+        del append
+        raise Fatal("unplugged")
+
+    with pytest.raises(Fatal, match="unplugged"):
+        await carried(live(Script([rows(0, 5), unplugged])))
+
+    assert ids() == [0, 1, 2, 3, 4]
+
+
+async def test_a_queue_has_one_run(live: Callable[[Script], Definition]) -> None:
+    """A second run at the same time receives nothing and says who has the queue."""
+    definition = live(Script([rows(0, 5)]))
+    log = DiskLog(folder(definition))
+    try:
+        with pytest.raises(LogLocked):
+            await carried(definition)
+    finally:
+        log.close()
+
+
+async def test_a_failed_run_lets_go_of_the_queue(live: Callable[[Script], Definition]) -> None:
+    """Whatever ends a run, the next one has the queue, and what waited in it."""
+    stage_fails = replace(live(Script([rows(0, 5)])), intake=replace(live(Script([])).intake, key=("nowhere",)))
+    with pytest.raises(Exception, match="nowhere"):
+        await carried(stage_fails)
+
+    await carried(live(Script([rows(5, 6)])))
+
+    assert ids() == list(range(6))
+
+
+async def test_looking_receives_nothing(live: Callable[[Script], Definition]) -> None:
+    """Before the first run the columns are unknown; afterwards they are those that were learned. No queue is made, nothing is moved."""
+    definition, seen = live(Script([rows(0, 2)])), list[looking.Seen]()
+    await looking.look(definition, seen.append)
+    assert not folder(definition).exists()
+    assert (await looking.outlook(definition)).plan is None
+    await carried(definition)
+
+    await looking.look(definition, seen.append)
+
+    assert [one.columns and one.columns.names for one in seen] == [None, ["id"]]
+    assert (await looking.outlook(definition)).counts.stored == 2
+
+
+def test_a_queue_without_a_path_is_in_the_state_folder(
+    live: Callable[[Script], Definition], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name of the pipeline."""
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path / "home"))
+    definition = live(Script([]))
+
+    assert folder(replace(definition, queue=replace(definition.queue, path=""))) == tmp_path / "home" / "queues" / definition.name
+
+
+def with_log(definition: Definition, work: Callable[[DiskLog], object]) -> None:
+    """Do something with the queue of a pipeline that does not run."""
+    log = DiskLog(folder(definition), LogSettings(min_free_bytes=0))
+    try:
+        work(log)
+    finally:
+        log.close()
