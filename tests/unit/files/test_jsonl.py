@@ -345,3 +345,12 @@ def test_a_failure_of_the_system_has_its_meaning(tmp_path: Path) -> None:
     assert type(meaning(tmp_path, OSError(28, "No space left on device"))) is DiskFull
     assert type(meaning(tmp_path, OSError(5, "Input/output error"))) is NotReadable
     assert type(meaning(tmp_path, FileNotFoundError(2, "gone"))) is NoSuchFile
+
+
+async def test_a_large_file_is_cut_into_a_bounded_number_of_parts(tmp_path: Path) -> None:
+    """However small the parts that are asked for, there are no more stretches to keep account of than a thousand and a few."""
+    (tmp_path / "a.jsonl").write_bytes(b'{"a":1}\n' * 3_000)
+
+    plan = await source(JsonlSource("*.jsonl"), tmp_path, partition_bytes=1).plan(Progress())
+
+    assert 900 < len(plan.partitions) <= 1_001

@@ -19,6 +19,9 @@ from penstock.stores.files.errors import FileReplaced, NoSuchFile, naming
 from penstock.stores.files.format import Format, Part
 from penstock.stores.files.stream import BLOCK_BYTES, BOM, head, is_packed, whole_lines
 
+MOST_PARTITIONS = 1_000
+"""Each becomes a stretch of what is stored; of large files they are larger, so that there never are too many to look at."""
+
 
 @dataclass(slots=True)
 class FileSource:
@@ -92,18 +95,19 @@ class FileSource:
             return Known(end, self.format.mark(path, end))
 
     def _cut(self, catalogue: Catalogue, span: Span) -> Iterator[Span]:
-        """About `partition_units` each, cut between files and where a file can be cut."""
-        cuts, room = [span.start], self.partition_units
+        """About `partition_units` each, but no more than `MOST_PARTITIONS` of all, cut between files and where a file can be cut."""
+        units = max(self.partition_units, catalogue.units // MOST_PARTITIONS)
+        cuts, room = [span.start], units
         for piece in catalogue.pieces(span.start, span.end):
             near, end = piece.extent.start + room, piece.extent.end
             while near < end:
                 seam = self.format.seam(self.folder / piece.stretch.name, near, end)
                 cuts.append(catalogue.at(piece.number(seam)))
-                near = seam + self.partition_units
+                near = seam + units
             room = near - end
             if room <= 0:
                 cuts.append(catalogue.at(piece.number(end)))
-                room = self.partition_units
+                room = units
         ends = [cut for cut in dict.fromkeys(cuts) if cut.rank < span.end.rank]
         yield from (Span(start, end) for start, end in pairwise([*ends, span.end]))
 
