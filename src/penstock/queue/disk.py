@@ -59,8 +59,12 @@ class Disk(Protocol):
         """A file that was not there; its name is durable once its folder is synced."""
         ...
 
-    def sync(self, path: Path) -> None:
-        """Make all that any process has written to the file durable."""
+    def settle(self, path: Path) -> None:
+        """Make durable what can be read of the file, whoever wrote it.
+
+        It is written once more for that: where syncing has failed before, in whichever process, the system may take for written what is
+        not, and say nothing. Bytes that are the same can be torn by nothing.
+        """
         ...
 
     def sync_folder(self, folder: Path) -> None:
@@ -78,6 +82,9 @@ class Disk(Protocol):
     def free_bytes(self, folder: Path) -> int:
         """How much can still be written."""
         ...
+
+
+_COPIED_BYTES = 1 << 20
 
 
 class _File:
@@ -138,13 +145,21 @@ class RealDisk:
         """As in `Disk`."""
         return _File(path)
 
-    def sync(self, path: Path) -> None:
+    def settle(self, path: Path) -> None:
         """As in `Disk`."""
-        self._sync(path, os.O_RDONLY)
+        with path.open("r+b", buffering=0) as file:
+            position = 0
+            while content := os.pread(file.fileno(), _COPIED_BYTES, position):
+                position += os.pwrite(file.fileno(), content, position)
+            os.fsync(file.fileno())
 
     def sync_folder(self, folder: Path) -> None:
         """As in `Disk`."""
-        self._sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def rename(self, path: Path, target: Path) -> None:
         """As in `Disk`."""
@@ -158,13 +173,6 @@ class RealDisk:
         """As in `Disk`."""
         status = os.statvfs(folder)
         return status.f_bavail * status.f_frsize
-
-    def _sync(self, path: Path, flags: int) -> None:
-        descriptor = os.open(path, flags | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def replace_file(disk: Disk, path: Path, content: bytes) -> None:

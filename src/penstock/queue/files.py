@@ -163,7 +163,7 @@ class DiskLog:
 
     def _answered(self, pendings: Sequence[Pending]) -> None:
         for pending in pendings:
-            if not pending.answered:
+            if pending.outcome is None:
                 pending.answer(AppendUnknown("an error in the program"))
         with self._arrived:
             self._waiting_bytes -= sum(pending.size_bytes for pending in pendings)

@@ -17,10 +17,12 @@ HEADER = struct.Struct("<4sIBBH10sQIqII")
 CHECKED_FROM = 8
 """The header's checksum covers what stands behind it."""
 
+LOG_BYTES = 16
+"""Of the name of a log, which is the body of a segment's first block."""
+
 MARKED = 1
 """Flag of entries that were appended as marked."""
 
-_START = struct.Struct("<16s10s")
 _SEAL = struct.Struct("<qII")
 _POINT = struct.Struct("<QQ")
 _TRAILER = struct.Struct("<I4s")
@@ -76,13 +78,6 @@ class Header(NamedTuple):
         return bool(self.flags & MARKED)
 
 
-class Start(NamedTuple):
-    """What the first block of a segment says: which log it belongs to, and the epoch of the lane's entries before it."""
-
-    log: bytes
-    previous: bytes
-
-
 class Seal(NamedTuple):
     """What the last block of a full segment says of the others: when the first was appended, and where blocks begin.
 
@@ -123,9 +118,9 @@ def gap_block(gap: Gap) -> Block:
     return Block(Kind.GAP, 1, json.dumps(asdict(gap)).encode())
 
 
-def start_block(start: Start) -> Block:
-    """16 bytes that name the log, and the epoch before."""
-    return Block(Kind.START, 0, _START.pack(*start))
+def start_block(log: bytes) -> Block:
+    """The name of the log."""
+    return Block(Kind.START, 0, log)
 
 
 def seal_block(seal: Seal) -> Block:
@@ -161,11 +156,6 @@ def entries_of(header: Header, body: memoryview) -> Entries:
         bodies.append(content[at : at + length])
         at += length
     return Entries(first, header.offsets, header.appended_us, bodies, header.marked)
-
-
-def start_of(body: bytes | memoryview) -> Start:
-    """What a segment's first block says."""
-    return Start._make(_START.unpack(body))
 
 
 def seal_length(trailer: bytes) -> int | None:

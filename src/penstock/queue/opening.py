@@ -173,7 +173,7 @@ def _synced(disk: Disk, surveyed: Survey) -> Iterator[Finding]:
     last = next((found.file for found in reversed(surveyed.segments) if found.scan.extents), None)
     if last and not last.sealed:
         try:
-            disk.sync(last.path)
+            disk.settle(last.path)
             disk.sync_folder(last.path.parent)
         except OSError as error:
             yield Finding(last.path, f"may not be on disk to its end: {error.strerror}.")

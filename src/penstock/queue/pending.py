@@ -62,14 +62,17 @@ ANSWERED.announce()
 
 
 class Pending:
-    """An append that may not be durable yet. `await` it, or ask for its `result`: the place of its first entry."""
+    """An append that may not be durable yet. `await` it, or ask for its `result`: the place of its first entry.
 
-    __slots__ = ("_answer", "bodies", "gap", "group", "lane", "marked", "size_bytes", "sync")
+    `outcome` is for the log, which knows it before those are woken who wait.
+    """
+
+    __slots__ = ("bodies", "gap", "group", "lane", "marked", "outcome", "size_bytes", "sync")
 
     def __init__(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True, gap: Gap | None = None) -> None:
         if not bodies and gap is None:
             raise ValueError("nothing to append")
-        self._answer: Place | PenstockError | None = None
+        self.outcome: Place | PenstockError | None = None
         self.group = ANSWERED
         self.lane = lane
         self.bodies: tuple[bytes, ...] = tuple(bodies)
@@ -83,32 +86,27 @@ class Pending:
         """How many offsets it takes."""
         return len(self.bodies) or 1
 
-    @property
-    def answered(self) -> bool:
-        """Whether it has been decided what became of it."""
-        return self._answer is not None
-
     def answer(self, answer: Place | PenstockError) -> None:
         """Say what became of it; whoever waits is told when the group is announced."""
-        self._answer = answer
+        self.outcome = answer
         self.bodies = ()
 
     def result(self, timeout_s: float | None = None) -> Place:
         """Block until the entries are durable. Raises what went wrong, or `TimeoutError`, after which they may still become durable."""
         if not self.group.wait(timeout_s):
             raise TimeoutError
-        return self._outcome()
+        return self._taken()
 
     def __await__(self) -> Generator[object, None, Place]:
         if (future := self.group.future()) is not None:
             yield from future
-        return self._outcome()
+        return self._taken()
 
-    def _outcome(self) -> Place:
-        assert self._answer is not None
-        if isinstance(self._answer, PenstockError):
-            raise self._answer
-        return self._answer
+    def _taken(self) -> Place:
+        assert self.outcome is not None
+        if isinstance(self.outcome, PenstockError):
+            raise self.outcome
+        return self.outcome
 
 
 def _wake(futures: Iterable[asyncio.Future[None]]) -> None:

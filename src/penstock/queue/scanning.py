@@ -8,21 +8,19 @@ from dataclasses import dataclass, field
 from penstock.queue.extents import Extent, SegmentFile, begun, unsealed
 from penstock.queue.frames import (
     HEADER,
+    LOG_BYTES,
     MAGIC,
     TRAILER_BYTES,
     Damaged,
     Header,
     Kind,
-    Start,
     header_at,
     is_whole,
     seal_length,
     seal_of,
-    start_block,
-    start_of,
 )
 
-START_BYTES = HEADER.size + len(start_block(Start(bytes(16), bytes(10))).body)
+START_BYTES = HEADER.size + LOG_BYTES
 
 Read = Callable[[int, int], bytes]
 """Bytes of a file: (position, how many at most)."""
@@ -32,13 +30,13 @@ Read = Callable[[int, int], bytes]
 class Scan:
     """What was found in a segment.
 
-    `start` as its first block says, None where that is damaged. `claimed` is the offset up to which headers say that there were entries,
+    `log` as its first block names it, None where that is damaged. `claimed` is the offset up to which headers say that there were entries,
     also those whose bodies are not whole. `torn` if the last of those goes on behind the end of the file. `rest` are the bytes behind the
     last block that can be read.
     """
 
     extents: list[Extent] = field(default_factory=list)
-    start: Start | None = None
+    log: bytes | None = None
     claimed: int = 0
     torn: bool = False
     rest: bytes = b""
@@ -78,7 +76,7 @@ def from_seal(file: SegmentFile, read: Read) -> Scan | None:
     if extent.first != file.first:
         return None
     file.sealed = True
-    return Scan([extent], _start(file, read(0, START_BYTES)), extent.end)
+    return Scan([extent], _log(file, read(0, START_BYTES)), extent.end)
 
 
 def from_blocks(file: SegmentFile, data: bytes) -> Scan:
@@ -101,7 +99,7 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
             if whole:
                 _take(scan, file, header, at)
         elif header.kind == Kind.START and whole:
-            scan.start = _start(file, data[at:behind])
+            scan.log = _log(file, data[at:behind])
         end = behind if whole or header.kind == Kind.SEAL else end
         at = behind
     scan.rest = data[end:]
@@ -115,12 +113,12 @@ def _take(scan: Scan, file: SegmentFile, header: Header, position: int) -> None:
         scan.extents.append(begun(file, header, position))
 
 
-def _start(file: SegmentFile, data: bytes) -> Start | None:
+def _log(file: SegmentFile, data: bytes) -> bytes | None:
     header = header_at(data, 0)
     body = data[HEADER.size :]
     if header is None or not _of(file, header, Kind.START) or header.first != file.first or not is_whole(header, body):
         return None
-    return start_of(body)
+    return body
 
 
 def _of(file: SegmentFile, header: Header, kind: int) -> bool:

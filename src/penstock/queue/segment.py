@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from penstock.queue.disk import Disk
 from penstock.queue.extents import Extent, SegmentFile, begun
-from penstock.queue.frames import HEADER, Block, Header, Start, entries_block, gap_block, seal_block, start_block
+from penstock.queue.frames import HEADER, Block, Header, entries_block, gap_block, seal_block, start_block
 from penstock.queue.log import Place
 from penstock.queue.pending import Pending
 
@@ -52,9 +52,9 @@ class Segment:
         self._written: list[tuple[int, Header]] = []
         self._file = disk.create(file.path)
 
-    def start(self, start: Start, now_us: int) -> None:
-        """Write the first block."""
-        self._write(Place(self.file.lane, self.file.epoch, self.file.first), start_block(start), now_us)
+    def start(self, log: bytes, now_us: int) -> None:
+        """Write the first block, which names the log."""
+        self._write(Place(self.file.lane, self.file.epoch, self.file.first), start_block(log), now_us)
 
     def write(self, first: int, block: Block, now_us: int) -> None:
         """Write one block behind the others. After an `OSError` none of it is there, and the next one takes its place."""

@@ -80,6 +80,9 @@ class Store:
                 raise
             finally:
                 self._count()
+        if any(isinstance(pending.outcome, LogFull) for pending in pendings):
+            with self._releasing:
+                self._collect()
 
     def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
         """As in `Log`."""
@@ -129,16 +132,11 @@ class Store:
         return cursors
 
     def release(self, consumer: str, upto: Iterable[Place]) -> None:
-        """As in `Log`. The cursors are written before segments are removed if there is room to, and otherwise after it."""
+        """As in `Log`."""
         with self._releasing:
             with self._lock:
                 self._consumers.release(consumer, upto, self._machine.clock_us())
-            self._leave_spent()
-            files = self._drop()
-            saved = self._save() if files or self._machine.clock_us() - self._saved_us >= SAVED_EVERY_US else True
-            self._give_back(files)
-            if not saved:
-                self._save()
+            self._collect()
 
     def close(self) -> None:
         """Let go of the folder. Its lanes end here, and the next opening knows it."""
@@ -195,6 +193,16 @@ class Store:
             if not file.quarantined:
                 self.findings.append(to_quarantine(self._disk, self._folder, file))
         self._count()
+
+    def _collect(self) -> None:
+        """Give back what nobody needs. The cursors are written before segments are removed if there is room for that, or else after it."""
+        self._leave_spent()
+        files = self._drop()
+        is_due = bool(files) or self._machine.clock_us() - self._saved_us >= SAVED_EVERY_US
+        saved = self._save() if is_due else True
+        self._give_back(files)
+        if not saved:
+            self._save()
 
     def _leave_spent(self) -> None:
         """Let go of segments that are being written and of which everything was released, once they are worth it."""

@@ -34,12 +34,12 @@ class Found:
 
     def is_foreign(self, log: bytes) -> bool:
         """Whether it was written by another log."""
-        return self.scan.start is not None and self.scan.start.log != log
+        return self.scan.log not in (None, log)
 
     @property
     def claimed(self) -> int:
         """The offset up to which there were entries, as far as the segment itself says."""
-        legible = self.scan.start or self.scan.claimed > self.file.first
+        legible = self.scan.log or self.scan.claimed > self.file.first
         return self.scan.claimed if legible else 0
 
     @property
@@ -73,17 +73,16 @@ class Survey:
     empty: list[Path] = field(default_factory=list)
 
     def sort_out(self, log: bytes) -> None:
-        """Keep what belongs to this log and follows what was before it.
+        """Keep what belongs to this log, and of what stands at the same offset twice the later one.
 
-        A segment that begins before the end of the one it names as its predecessor takes the place of the rest of that: what stood there
-        was never known to be durable. One that does so without naming it belongs to another history, and so does one that is replaced
-        as a whole.
+        A segment begins behind the last entry that was known to be durable, so what an earlier one has at its offsets or behind them was
+        never answered, or belongs to another history of this log.
         """
         found, self.segments = self.segments, []
         for segment in found:
             if segment.is_empty:
                 self.empty.append(segment.file.path)
-            elif segment.is_foreign(log) or not self._continues(segment):
+            elif segment.is_foreign(log):
                 self.foreign.append(segment.file.path)
             else:
                 self.segments.append(segment)
@@ -93,12 +92,6 @@ class Survey:
         replaced = [segment for segment in self.segments if segment.scan.extents and segment.file not in kept]
         self.foreign += [segment.file.path for segment in replaced]
         self.segments = [segment for segment in self.segments if segment not in replaced]
-
-    def _continues(self, segment: Found) -> bool:
-        start, before = segment.scan.start, [extent for extent in self.extents if extent.first < segment.file.first]
-        if not start or not before or self.extents[-1].end <= segment.file.first:
-            return True
-        return start.previous == before[-1].file.epoch
 
     def lane(self, released: Place | None, marks: Iterable[Place]) -> Lane:
         """The lane, which was given back up to `released` (None where nobody knows) and reached at least the places `marks`."""
@@ -168,5 +161,5 @@ def _piece(disk: Disk, file: SegmentFile, position: int) -> bytes:
 
 def log_of(surveys: Sequence[Survey]) -> bytes | None:
     """The name of the log that most segments give."""
-    named = Counter(found.scan.start.log for lane in surveys for found in lane.segments if found.scan.start)
+    named = Counter(found.scan.log for lane in surveys for found in lane.segments if found.scan.log)
     return max(named, key=lambda name: named[name], default=None)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from penstock.queue.disk import Disk
 from penstock.queue.extents import SegmentFile
-from penstock.queue.frames import Start
 from penstock.queue.lane import Lane
 from penstock.queue.log import AppendUnknown, LogFull, Place
 from penstock.queue.pending import Pending
@@ -57,7 +56,7 @@ class LaneWriter:
             known, failure = False, unsynced
         self._answer(pendings, Place(self.lane.number, epoch, first), failure, known=known)
         if not known:
-            self.leave()
+            self._abandon()
         return known
 
     def finish(self) -> None:
@@ -74,6 +73,14 @@ class LaneWriter:
                 self._segment.close()
         self._segment = None
         self._next = self.lane.end.offset
+
+    def _abandon(self) -> None:
+        """Leave a segment of which nobody knows what is on disk; one in which nothing is known to be durable is removed."""
+        segment = self._segment
+        self.leave()
+        if segment and segment.extent is None:
+            with suppress(OSError):  # then the next opening sees that a later segment stands in its place
+                self._disk.unlink(segment.file.path)
 
     def _answer(self, pendings: Sequence[Pending], first: Place, failure: OSError | None, *, known: bool) -> None:
         told = f"{self._folder}: {failure.strerror if failure else ''}"
@@ -125,7 +132,7 @@ class LaneWriter:
         file = SegmentFile(self._folder / segment_name(end.offset, epoch), end.lane, epoch, end.offset)
         segment = Segment(self._disk, file)
         try:
-            segment.start(Start(self._log, end.epoch), now_us)
+            segment.start(self._log, now_us)
             self._disk.sync_folder(self._folder)
         except OSError:
             with suppress(OSError):
