@@ -22,6 +22,9 @@ from penstock.queue.frames import (
 
 START_BYTES = HEADER.size + LOG_BYTES
 
+NOBODYS = b""
+"""The log of a file that is not what its name says."""
+
 Read = Callable[[int, int], bytes]
 """Bytes of a file: (position, how many at most)."""
 
@@ -30,9 +33,9 @@ Read = Callable[[int, int], bytes]
 class Scan:
     """What was found in a segment.
 
-    `log` as its first block names it, None where that is damaged. `claimed` is the offset up to which headers say that there were entries,
-    also those whose bodies are not whole. `torn` if the last of those goes on behind the end of the file. `rest` are the bytes behind the
-    last block that can be read.
+    `log` as its first block names it: None where that is damaged, `NOBODYS` where the file has a wrong name. `claimed` is the offset up to
+    which headers say that there were entries, also those whose bodies are not whole; `torn` if the last of those goes on behind the end of
+    the file. `rest` are the bytes behind the last block that can be read.
     """
 
     extents: list[Extent] = field(default_factory=list)
@@ -84,6 +87,7 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
 
     Where a block is damaged, the next one is looked for behind it; only one that belongs here counts: of this lane and epoch, and with
     later entries. So bytes that look like a block inside an entry are not taken for one, unless the header before them is damaged as well.
+    A file that says of itself that it is another one is left as it is.
     """
     view, at, end = memoryview(data), 0, 0
     scan = Scan(claimed=file.first)
@@ -92,6 +96,8 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
         if header is None:
             at = data.find(MAGIC, at + 1)
             continue
+        if _contradicts(file, header, at):
+            return Scan(claimed=file.first, log=NOBODYS, rest=data)
         behind = at + header.size_bytes
         whole = is_whole(header, view[at + HEADER.size : behind])
         if header.kind in (Kind.ENTRIES, Kind.GAP) and _of(file, header, header.kind) and header.first >= scan.claimed:
@@ -104,6 +110,13 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
         at = behind
     scan.rest = data[end:]
     return scan
+
+
+def _contradicts(file: SegmentFile, header: Header, position: int) -> bool:
+    """Whether a block says that it is in another file: the first one, or one of this lane and epoch that should stand further in front."""
+    if position == 0:
+        return (header.lane, header.epoch, header.first) != (file.lane, file.epoch, file.first)
+    return (header.lane, header.epoch) == (file.lane, file.epoch) and header.first < file.first
 
 
 def _take(scan: Scan, file: SegmentFile, header: Header, position: int) -> None:

@@ -59,9 +59,10 @@ class Store:
         self._consumers = Consumers(retention_us, found.consumers)
         self._saved_us = 0
         self._writers = [LaneWriter(disk, folder / str(lane.number), self._log, lane, self._lock) for lane in self.lanes]
+        self.held_bytes = 0
         self._give_back([file for lane in self.lanes for file in lane.drop(lane.released)])
         self._identify(found.identity.ends if found.identity else ())
-        self._count()
+        self._save()
 
     def commit(self, pendings: Sequence[Pending]) -> None:
         """Make the appends durable and answer each. Those of one lane follow each other in the order given."""
@@ -86,17 +87,19 @@ class Store:
 
     def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
         """As in `Log`."""
-        lane, found = self.lanes[place.lane], list[Entries]()
+        found: list[Entries] = []
         while max_bytes > 0 or not found:
-            with self._lock:
-                where = lane.locate(place)
+            where = self._locate(place)
             if where is None:
                 break
             if isinstance(where, Entries):
-                found.append(where)
-            elif read := self._attempt(where, partial(Passage.read, disk=self._disk, max_bytes=max_bytes)):
-                found += read
-                max_bytes -= sum(len(body) for entries in read for body in entries.bodies)
+                if not self._ends_there(where):
+                    continue
+                read: Sequence[Entries] = [where]
+            else:
+                read = self._passage(where, max_bytes) or ()
+            found += read
+            max_bytes -= sum(len(body) for entries in read for body in entries.bodies)
             place = found[-1].end if found else place
         return found
 
@@ -158,6 +161,20 @@ class Store:
 
     def _renew(self, beyond: bytes) -> None:
         self._epoch = next_epoch(self._machine.clock_us() // 1_000, self._machine.random(4), beyond)
+
+    def _locate(self, place: Place) -> Passage | Entries | None:
+        with self._lock:
+            return self.lanes[place.lane].locate(place)
+
+    def _ends_there(self, gap: Entries) -> bool:
+        """Whether what follows the gap can be read: a segment's seal may promise what is damaged as well, and then the gap is longer."""
+        following = self._locate(gap.end)
+        return (
+            not isinstance(following, Passage) or self._attempt(following, partial(Passage.read, disk=self._disk, max_bytes=1)) is not None
+        )
+
+    def _passage(self, passage: Passage, max_bytes: int) -> Sequence[Entries] | None:
+        return self._attempt(passage, partial(Passage.read, disk=self._disk, max_bytes=max_bytes))
 
     def _attempt(self, passage: Passage, read: Callable[[Passage], T]) -> T | None:
         """What is read; None where it cannot be, and then the file is looked through, so that the next attempt finds a gap."""

@@ -131,8 +131,9 @@ def survey(disk: Disk, folder: Path, number: int) -> Survey:
 
 
 def look(disk: Disk, file: SegmentFile) -> Scan:
-    """What can be read of a segment, by its seal if it has one."""
-    return from_seal(file, lambda position, length: disk.read(file.path, position, length)) or look_closely(disk, file)
+    """What can be read of a segment; by its seal if it has one and nobody has found it damaged."""
+    sealed = None if file.quarantined else from_seal(file, lambda position, length: disk.read(file.path, position, length))
+    return sealed or look_closely(disk, file)
 
 
 def look_closely(disk: Disk, file: SegmentFile) -> Scan:
