@@ -87,9 +87,13 @@ class SimulatedFile:
     node: Node
 
     def write(self, position: int, parts: Sequence[bytes]) -> None:
-        """As far as there is room."""
+        """As far as there is room, or until it fails."""
         content = b"".join(parts)
-        self.disk.meet("write", self.path)
+        try:
+            self.disk.meet("write", self.path)
+        except OSError:
+            self.node.write(position, content[: self.disk.random.randint(0, len(content) - 1)])
+            raise
         room = self.disk.free_bytes(self.path.parent) + max(0, len(self.node.seen) - position)
         self.node.write(position, content[:room])
         if room < len(content):

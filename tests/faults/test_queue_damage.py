@@ -170,24 +170,29 @@ def assert_salvaged(wreck: Wreck, store: Store) -> None:
         assert {entries.first for entries in read if entries.marked} == marks
 
 
+def salvage(random: Random) -> None:
+    """Open a drawn wreck twice, and go on with it."""
+    wreck = damaged(random)
+    store = wreck.open()
+    assert_salvaged(wreck, store)
+    if random.random() < 0.5:
+        store.close()
+    store = wreck.open()
+    assert_salvaged(wreck, store)
+    for lane in range(LANES):
+        before = store.kept()[lane].end
+        store.commit([pending := Pending(lane, [b"new"])])
+        place = pending.result(0)
+        assert place > before
+        assert place.offset >= before.offset
+        assert [body for entries in store.read(place, 1) for body in entries.bodies] == [b"new"]
+
+
 def test_damage(seed: int, scale: int) -> None:
     """Flipped bits, files that are shortened, scratched or gone, files of others: everything else is read, now and the next time."""
     for number in range(150 * scale):
-        random = Random(f"{seed} {number}")
         try:
-            wreck = damaged(random)
-            store = wreck.open()
-            assert_salvaged(wreck, store)
-            store.close() if random.random() < 0.5 else None
-            store = wreck.open()
-            assert_salvaged(wreck, store)
-            for lane in range(LANES):
-                before = store.kept()[lane].end
-                store.commit([pending := Pending(lane, [b"new"])])
-                place = pending.result(0)
-                assert place > before
-                assert place.offset >= before.offset
-                assert [body for entries in store.read(place, 1) for body in entries.bodies] == [b"new"]
+            salvage(Random(f"{seed} {number}"))
         except BaseException as error:
             error.add_note(f"drawn from {seed} {number}")
             raise
