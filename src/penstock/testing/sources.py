@@ -197,7 +197,7 @@ class SourceSuite:
     @given(st.data())
     async def test_what_is_split_is_read_once(self, data: st.DataObject) -> None:
         """Whenever partitions are split, also with a batch on its way, their readers together yield exactly the partition's records."""
-        source = self.make()
+        source = _splittable(self.make())
         plan = await source.plan(Progress())
         partition = data.draw(st.sampled_from(plan.partitions))
 
@@ -222,9 +222,7 @@ class SourceSuite:
 
     async def test_an_idle_worker_gets_a_piece(self) -> None:
         """A source that can be split is, at some moment of being read."""
-        source = self.make()
-        if source.splitting is None:
-            pytest.skip("it cannot be split")
+        source = _splittable(self.make())
 
         pieces: list[Reader] = []
         for partition in (await source.plan(Progress())).partitions:
@@ -234,6 +232,12 @@ class SourceSuite:
                 pieces += taken(source, [one for one in (reader,) if one.runs])
 
         assert pieces
+
+
+def _splittable(source: Source) -> Source:
+    if source.splitting is None:
+        pytest.skip("it cannot be split")
+    return source
 
 
 @dataclass
