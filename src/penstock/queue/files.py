@@ -47,7 +47,8 @@ class DiskLog:
     ) -> None:
         self._settings = settings or LogSettings()
         self._arrived = threading.Condition()
-        self._group, self._waiting, self._waiting_bytes = Group(), list[Pending](), 0
+        self._committing = threading.Lock()
+        self._group, self._waiting, self._waiting_bytes = Group(self), list[Pending](), 0
         self._listeners = Listeners()
         self._closed = False
         with _naming(folder):
@@ -74,9 +75,9 @@ class DiskLog:
         """As in `Log`; more than the settings say where the folder has more."""
         return len(self._store.lanes)
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True, wake: bool = True) -> Pending:
         """As in `Log`."""
-        return self._append(Pending(lane, bodies, marked=marked, sync=sync))
+        return self._append(Pending(lane, bodies, marked=marked, sync=sync), wake=wake)
 
     def append_gap(self, lane: int, gap: Gap) -> Pending:
         """As in `Log`."""
@@ -123,11 +124,12 @@ class DiskLog:
             self._closed = True
             self._arrived.notify()
         self._thread.join()
-        self._store.close()
+        with self._committing:
+            self._store.close()
         self._lock.release()
         self._listeners.wake()
 
-    def _append(self, pending: Pending) -> Pending:
+    def _append(self, pending: Pending, *, wake: bool = True) -> Pending:
         with self._arrived:
             store = self._open(pending.lane)
             self._settings.require_room(store.held_bytes + self._waiting_bytes, pending.size_bytes)
@@ -136,7 +138,8 @@ class DiskLog:
             pending.group = self._group
             self._waiting.append(pending)
             self._waiting_bytes += pending.size_bytes
-            self._arrived.notify()
+            if wake:
+                self._arrived.notify()
         return pending
 
     def _open(self, lane: int = 0) -> Store:
@@ -146,20 +149,42 @@ class DiskLog:
         return self._store
 
     def _run(self) -> None:
-        while pendings := self._next():
-            try:
-                self._store.commit(pendings)
-            except Exception:  # the edge of the thread: whoever waits has to be told, and the next append to be tried
-                logger.exception("an append failed")
-            self._answered(pendings)
+        while self._arrivals():
+            with self._committing:
+                self._commit()
 
-    def _next(self) -> Sequence[Pending]:
-        """All appends that wait, when there are any; none when the log closes."""
+    def hurry(self) -> None:
+        """Commit on this thread, which is about to wait for it, unless another one is at it: that spares two changes of threads."""
+        if not self._committing.acquire(blocking=False):
+            self.rouse()
+            return
+        try:
+            self._commit()
+        finally:
+            self._committing.release()
+
+    def rouse(self) -> None:
+        """Have the committer look whether something waits."""
+        with self._arrived:
+            self._arrived.notify()
+
+    def _arrivals(self) -> bool:
+        """Wait until something waits for the disk; False when nothing does and the log closes."""
         with self._arrived:
             while not self._waiting and not self._closed:
                 self._arrived.wait()
-            pendings, self._waiting, self._group = self._waiting, [], Group()
-            return pendings
+            return bool(self._waiting)
+
+    def _commit(self) -> None:
+        with self._arrived:
+            pendings, self._waiting, self._group = self._waiting, [], Group(self)
+        if not pendings:
+            return
+        try:
+            self._store.commit(pendings)
+        except Exception:  # the edge of the thread: whoever waits has to be told, and the next append to be tried
+            logger.exception("an append failed")
+        self._answered(pendings)
 
     def _answered(self, pendings: Sequence[Pending]) -> None:
         for pending in pendings:

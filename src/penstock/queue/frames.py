@@ -91,12 +91,13 @@ class Seal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What is written in one piece: it takes so many offsets."""
+    """What is written in one piece: it takes so many offsets. `bodies` are the entries in it."""
 
     kind: Kind
     offsets: int
     body: bytes
     marked: bool = False
+    bodies: Sequence[bytes] = ()
 
     def encoded(self, first: Place, appended_us: int) -> tuple[bytes, bytes]:
         """Header and body, to be written one behind the other."""
@@ -110,7 +111,7 @@ class Block:
 def entries_block(bodies: Sequence[bytes], *, marked: bool) -> Block:
     """The length of each entry (u32), then the entries."""
     lengths = struct.pack(f"<{len(bodies)}I", *map(len, bodies))
-    return Block(Kind.ENTRIES, len(bodies), b"".join((lengths, *bodies)), marked)
+    return Block(Kind.ENTRIES, len(bodies), b"".join((lengths, *bodies)), marked, bodies)
 
 
 def gap_block(gap: Gap) -> Block:

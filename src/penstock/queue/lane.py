@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from penstock.queue.extents import Extent, SegmentFile
 from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Gap, Kept, Place
 from penstock.queue.reading import Passage, passage
+from penstock.queue.tail import Tail
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Lane:
     released: Place
     end: Place
     extents: list[Extent] = field(default_factory=list)
+    tail: Tail = field(default_factory=Tail)
 
     def files(self) -> Sequence[SegmentFile]:
         """The files in which something is kept, in reading order."""
@@ -32,7 +34,9 @@ class Lane:
         return Kept(self.released, self.end, sum(file.size_bytes for file in self.files()))
 
     def locate(self, place: Place) -> Passage | Entries | None:
-        """What a reader at the place comes to: a passage to be read, a gap, or nothing yet."""
+        """What a reader at the place comes to: entries, a passage to be read, a gap, or nothing yet."""
+        if place.offset >= self.released.offset and (entries := self.tail.read(place)):
+            return entries
         at = bisect_right(self.extents, place, key=lambda extent: extent.end_place)
         if at == len(self.extents):
             return self._gap(place, self.end.offset, at) if place < self.end else None

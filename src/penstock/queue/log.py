@@ -148,11 +148,13 @@ class Log(Protocol):
         """Whether what was appended outlives this process and its machine's power."""
         ...
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True, wake: bool = True) -> Pending:
         """Append one or more entries behind all others of the lane, next to each other and in this order.
 
         Answers at once; the `Pending` tells when they are durable. `marked` entries are found again by `marked`. Without `sync` it tells
         when they are written: they outlive the process from then on, and the machine's power with the next append to the lane that waits.
+        Without `wake` nothing is done before somebody waits, for this one or for another: that spares a thread which waits at once the
+        change to another one.
 
         Of an append that was never answered, a part may be there after a crash: the first entries of it.
 

@@ -75,7 +75,15 @@ class MemoryLog:
         """As in `Log`."""
         return len(self._lanes)
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:  # noqa: ARG002 - never is
+    def append(
+        self,
+        lane: int,
+        bodies: Sequence[bytes],
+        *,
+        marked: bool = False,
+        sync: bool = True,  # noqa: ARG002 - nothing is
+        wake: bool = True,  # noqa: ARG002 - nobody sleeps
+    ) -> Pending:
         """As in `Log`."""
         return self._append(Pending(lane, bodies, marked=marked))
 

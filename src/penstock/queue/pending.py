@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from penstock.model.errors import PenstockError
 
@@ -14,12 +14,25 @@ if TYPE_CHECKING:
     from penstock.queue.log import Gap, Place
 
 
+class Committer(Protocol):
+    """Who makes appends durable."""
+
+    def hurry(self) -> None:
+        """Do it now, on this thread, which can wait; or have it done, if somebody is at it already."""
+        ...
+
+    def rouse(self) -> None:
+        """Have it done."""
+        ...
+
+
 class Group:
     """Appends that are answered together. Each thread that waits has a lock of its own: hundreds do not wake up into one."""
 
-    __slots__ = ("_answered", "_blocked", "_lock", "_waiting")
+    __slots__ = ("_answered", "_blocked", "_committer", "_lock", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, committer: Committer | None = None) -> None:
+        self._committer = committer
         self._lock = threading.Lock()
         self._answered = False
         self._blocked: list[threading.Lock] = []
@@ -27,6 +40,8 @@ class Group:
 
     def wait(self, timeout_s: float | None) -> bool:
         """Block until the group is answered; whether it is."""
+        if self._committer is not None and not self._answered:
+            self._committer.hurry()
         with self._lock:
             if self._answered:
                 return True
@@ -37,6 +52,8 @@ class Group:
 
     def future(self) -> asyncio.Future[None] | None:
         """What a task of the running event loop awaits, or None when the group is answered."""
+        if self._committer is not None and not self._answered:
+            self._committer.rouse()
         with self._lock:
             if self._answered:
                 return None

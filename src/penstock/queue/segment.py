@@ -8,8 +8,9 @@ from contextlib import suppress
 from penstock.queue.disk import Disk
 from penstock.queue.extents import Extent, SegmentFile, begun
 from penstock.queue.frames import HEADER, Block, Header, entries_block, gap_block, seal_block, start_block
-from penstock.queue.log import Place
+from penstock.queue.log import Entries, Place
 from penstock.queue.pending import Pending
+from penstock.queue.tail import Tail
 
 BLOCK_BYTES = 1 << 20
 """Appends that wait together become blocks of about this size at most; so much is read, and held in memory, at once."""
@@ -49,27 +50,29 @@ class Segment:
     def __init__(self, disk: Disk, file: SegmentFile) -> None:
         self.file = file
         self.extent: Extent | None = None
-        self._written: list[tuple[int, Header]] = []
+        self._written: list[tuple[int, Header, Sequence[bytes]]] = []
         self._file = disk.create(file.path)
 
     def start(self, log: bytes, now_us: int) -> None:
         """Write the first block, which names the log."""
-        self._write(Place(self.file.lane, self.file.epoch, self.file.first), start_block(log), now_us)
+        self._write(self._place(self.file.first), start_block(log), now_us)
 
     def write(self, first: int, block: Block, now_us: int) -> None:
         """Write one block behind the others. After an `OSError` none of it is there, and the next one takes its place."""
         position = self.file.size_bytes
-        header = self._write(Place(self.file.lane, self.file.epoch, first), block, now_us)
-        self._written.append((position, header))
+        header = self._write(self._place(first), block, now_us)
+        self._written.append((position, header, block.bodies))
 
     def sync(self) -> None:
         """Make durable what was written. Raises `OSError`, after which nobody knows what is."""
         self._file.sync()
 
-    def publish(self) -> Extent | None:
-        """Let what was written be read; the extent of it if there was none before."""
+    def publish(self, tail: Tail) -> Extent | None:
+        """Let what was written be read, the entries of it from the tail as well; the extent of it if there was none before."""
         before = self.extent
-        for position, header in self._written:
+        for position, header, bodies in self._written:
+            if bodies:
+                tail.add(Entries(self._place(header.first), header.offsets, header.appended_us, bodies, header.marked))
             if self.extent is None:
                 self.extent = begun(self.file, header, position)
             else:
@@ -85,6 +88,9 @@ class Segment:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+    def _place(self, offset: int) -> Place:
+        return Place(self.file.lane, self.file.epoch, offset)
 
     def _write(self, first: Place, block: Block, now_us: int) -> Header:
         parts = block.encoded(first, now_us)

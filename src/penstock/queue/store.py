@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,7 @@ class Store:
     def commit(self, pendings: Sequence[Pending]) -> None:
         """Make the appends durable and answer each. Those of one lane follow each other in the order given."""
         with self._writing:
+            before = self._being_written()
             try:
                 if self._has_room(sum(pending.size_bytes for pending in pendings)):
                     self._commit(pendings)
@@ -80,7 +81,7 @@ class Store:
                 self._renew(self._epoch)
                 raise
             finally:
-                self._count()
+                self._count_what_grew(before)
         if any(isinstance(pending.outcome, LogFull) for pending in pendings):
             with self._releasing:
                 self._collect()
@@ -93,13 +94,13 @@ class Store:
             if where is None:
                 break
             if isinstance(where, Entries):
-                if not self._ends_there(where):
+                if where.gap is not None and not self._ends_there(where):
                     continue
                 read: Sequence[Entries] = [where]
             else:
                 read = self._passage(where, max_bytes) or ()
             found += read
-            max_bytes -= sum(len(body) for entries in read for body in entries.bodies)
+            max_bytes -= sum(sum(map(len, entries.bodies)) for entries in read)
             place = found[-1].end if found else place
         return found
 
@@ -271,6 +272,17 @@ class Store:
         except OSError:
             return False
         return True
+
+    def _being_written(self) -> Mapping[SegmentFile, int]:
+        return {writer.file: writer.file.size_bytes for writer in self._writers if writer.file}
+
+    def _count_what_grew(self, before: Mapping[SegmentFile, int]) -> None:
+        """As `_count`, and cheaper where no segment was begun or left: a log may have many."""
+        now = self._being_written()
+        if now.keys() == before.keys():
+            self.held_bytes += sum(now.values()) - sum(before.values())
+        else:
+            self._count()
 
     def _count(self) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from typing import Protocol
 import pytest
 
 from penstock.queue.log import NO_LONGER_KEPT, AppendTooLarge, Entries, Gap, Log, LogClosed, LogFull, LogSettings, Place
+from penstock.queue.pending import Pending
 
 WAIT_S = 30.0
 SETTINGS = LogSettings(lanes=3, max_bytes=1 << 18, min_free_bytes=0, segment_bytes=8_192)
@@ -66,6 +67,10 @@ def fill(log: Log, lane: int = 0) -> int:
             log.append(lane, numbers(filled, filled + 300)).result(WAIT_S)
             filled += 300
     return filled
+
+
+async def _awaited(pending: Pending) -> Place:
+    return await pending
 
 
 class LogSuite:
@@ -150,6 +155,33 @@ class LogSuite:
         assert [place.offset for place in places] == list(range(0, 20, 2))
         log.append(0, numbers(20, 21)).result(WAIT_S)
         assert bodies(log, 0) == numbers(0, 21)
+
+    def test_whoever_waits_wakes_the_log(self, log: Log) -> None:
+        """Appends for which nobody was woken are carried out with the first one that somebody waits for, in their order."""
+        quiet = [log.append(0, numbers(low, low + 2), wake=False) for low in range(0, 10, 2)]
+
+        place = log.append(0, numbers(10, 12), wake=False).result(WAIT_S)
+
+        assert place.offset == 10
+        assert [pending.result(0).offset for pending in quiet] == [0, 2, 4, 6, 8]
+        assert bodies(log, 0) == numbers(0, 12)
+
+    async def test_a_task_that_waits_wakes_the_log_too(self, log: Log) -> None:
+        """Whether it appended by itself or not."""
+        log.append(0, numbers(0, 2), wake=False)
+
+        place = await asyncio.wait_for(_awaited(log.append(1, numbers(0, 1), wake=False)), WAIT_S)
+
+        assert (place.lane, place.offset) == (1, 0)
+        assert bodies(log, 0) == numbers(0, 2)
+
+    def test_closing_carries_out_what_waits(self, log: Log) -> None:
+        """Also where nobody waited for it."""
+        pending = log.append(0, numbers(0, 2), wake=False)
+
+        log.close()
+
+        assert pending.result(WAIT_S).offset == 0
 
     def test_a_read_is_bounded(self, log: Log) -> None:
         """About as many bytes as were asked for, and at least one stretch, however large."""

@@ -84,9 +84,9 @@ class Narrow(MemoryLog):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True) -> Pending:
+    def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True, wake: bool = True) -> Pending:
         """Meet its fate."""
-        return self._meet(bodies, lambda some: MemoryLog.append(self, lane, some, marked=marked, sync=sync))
+        return self._meet(bodies, lambda some: MemoryLog.append(self, lane, some, marked=marked, sync=sync, wake=wake))
 
     def append_gap(self, lane: int, gap: Gap) -> Pending:
         """Meet its fate."""
