@@ -1,0 +1,100 @@
+"""Handing items out: whose turn it is, what stands there, and the note of who has it, which outlives the process, before he has it."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable
+
+from penstock.model.errors import PenstockError
+from penstock.queue.ingestion.again import bury
+from penstock.queue.ingestion.found import Found
+from penstock.queue.ingestion.item import QueueItem
+from penstock.queue.ingestion.journal import Ended, Leased
+from penstock.queue.ingestion.lanes import DELIVERED, GAPS
+from penstock.queue.ingestion.reading import Reader
+from penstock.queue.ingestion.settings import QueueSettings
+from penstock.queue.ingestion.state import Outcome
+from penstock.queue.ingestion.steps import Steps
+from penstock.queue.ingestion.store import Store
+from penstock.queue.pending import Pending
+
+
+class Leasing:
+    """Hands out what waits in a store."""
+
+    def __init__(self, store: Store, settings: QueueSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._readers = [Reader(store.log, lane) for lane in range(DELIVERED)]
+
+    def lease(self, limit: int, wait_us: int, given_up: Callable[[], bool] = lambda: False) -> Steps[list[QueueItem]]:
+        """At most `limit` items, as soon as there are any; none when there are none for so long, or it was `given_up`."""
+        store = self._store
+        until_us = store.clock_us() + wait_us
+        while True:
+            ticket = store.changed.ticket
+            with store.lock:
+                found, noted = self._hand_out(limit)
+                next_us = store.state.custody.next_event_us()
+            yield from self._put_away(found)
+            if found.items:
+                yield from self._outlive(found.token, noted)
+                return found.items
+            now_us = store.clock_us()
+            if not found.dead and not found.gaps:
+                if now_us >= until_us or given_up():
+                    return []
+                yield store.changed.wait(ticket, max(0, min(until_us, next_us) - now_us) / 1e6)
+
+    def _hand_out(self, limit: int) -> tuple[Found, Pending | None]:
+        store, custody = self._store, self._store.state.custody
+        now_us = store.clock_us()
+        store.refresh()
+        custody.bring_back(now_us)
+        for token in custody.run_out(now_us):
+            store.note(Ended(token))
+        found = self._find(limit, now_us)
+        if not found.stretches:
+            return found, None
+        lease = custody.lease(found.stretches, now_us + int(self._settings.lease_timeout_sec * 1e6))
+        return found, store.note(Leased(lease.token, lease.stretches))
+
+    def _find(self, limit: int, now_us: int) -> Found:
+        """What there is to hand out. One under suspicion comes alone, and on its last chance while nobody else has anything."""
+        custody = self._store.state.custody
+        found = Found(custody.next_token, now_us, self._settings.max_attempts)
+        while len(found.items) < limit:
+            picked = custody.pick(limit - len(found.items), now_us, alone_too=not found.stretches)
+            for lane, start, end in picked:
+                for entries in self._readers[lane].read(start, end):
+                    found.add(custody.lanes[lane], entries)
+            if not picked or picked[0].start in custody.lanes[picked[0].lane].tried:
+                break
+        if found.last_chance is not None:
+            if custody.leases:
+                custody.wait_for_last_chance(found.last_chance)
+                return Found(found.token, now_us, found.max_attempts)
+            custody.last_chance = found.last_chance
+        return found
+
+    def _put_away(self, found: Found) -> Steps[None]:
+        """Dead letters, and gaps: what cannot be handed out."""
+        store = self._store
+        yield from bury(store, found.dead)
+        for place, gap in found.gaps:
+            yield store.log.append_gap(GAPS, gap)
+            with store.lock:
+                store.settle_lazily(Outcome.LOST, [place])
+
+    def _outlive(self, token: int, noted: Pending | None) -> Steps[None]:
+        """Wait until the lease will be known after a crash. Where it cannot be written, an attempt may not be counted."""
+        if noted is None:
+            return
+        try:
+            yield noted
+        except PenstockError:
+            return
+        except (KeyboardInterrupt, CancelledError):
+            with self._store.lock:
+                self._store.give_back(token)
+            raise

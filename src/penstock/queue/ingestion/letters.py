@@ -1,0 +1,87 @@
+"""Dead letters, and the records of what was lost: to look at, to try again, to let go of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from penstock.model.errors import PenstockError
+from penstock.queue.ingestion.again import again
+from penstock.queue.ingestion.found import item
+from penstock.queue.ingestion.item import QueueItem
+from penstock.queue.ingestion.lane import Stretch
+from penstock.queue.ingestion.lanes import GAPS, LETTERS
+from penstock.queue.ingestion.reading import Reader
+from penstock.queue.ingestion.state import Outcome
+from penstock.queue.ingestion.steps import Steps
+from penstock.queue.ingestion.store import Store
+from penstock.queue.log import AppendUnknown, Entries, Gap, Place
+
+CHUNK = 256
+"""Entries that are looked at together."""
+
+
+class Letters:
+    """The lanes of a store from which nothing is handed out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def newest(self, limit: int) -> list[QueueItem]:
+        """The newest dead letters, newest first."""
+        with self._store.lock:
+            return [letter for letter, _ in zip(self._letters(), range(limit), strict=False)]
+
+    def gaps(self, limit: int) -> list[Gap]:
+        """The newest records of what was lost, newest first."""
+        with self._store.lock:
+            found = (entries.gap for entries, _ in self._backwards(GAPS) if entries.gap is not None)
+            return [gap for gap, _ in zip(found, range(limit), strict=False)]
+
+    def retry(self, item_id: str) -> Steps[bool]:
+        """Put a dead letter back where it came from, as if it had never been tried; whether there is one."""
+        store = self._store
+        with store.lock:
+            letter = next((letter for letter in self._letters() if letter.id == item_id), None)
+            if letter is None:
+                return False
+            place = Stretch(LETTERS, letter.offset, letter.offset + 1)
+            lane = store.state.custody.lanes[LETTERS]
+            lane.taken.add(place.start, place.end)
+            token = store.state.custody.new_token()
+
+        def settle(_: Place) -> None:
+            store.settle_lazily(Outcome.RETRIED, [place])
+
+        try:
+            yield from store.append_marked(letter.priority, [again(letter, token, attempts=0)], settle)
+        except PenstockError as error:
+            with store.lock:
+                if isinstance(error, AppendUnknown):
+                    store.void([token])
+                lane.give_back(place.start)
+            raise
+        return True
+
+    def clear(self) -> Steps[int]:
+        """Let go of all dead letters, for good; how many there were."""
+        with self._store.lock:
+            self._store.refresh()
+            lane = self._store.state.custody.lanes[LETTERS]
+            all_of_them = lane.oldest(lane.waiting)
+        return (yield from self._store.settle(Outcome.CLEARED, all_of_them)) if all_of_them else 0
+
+    def _letters(self) -> Iterator[QueueItem]:
+        for entries, offset in self._backwards(LETTERS):
+            if entries.gap is None:
+                yield item(entries, offset, entries.bodies[offset - entries.first.offset])
+
+    def _backwards(self, lane: int) -> Iterator[tuple[Entries, int]]:
+        """The entries of a lane that nobody has taken, from its end to its beginning; with the lock."""
+        self._store.refresh()
+        reader, places = Reader(self._store.log, lane), self._store.state.custody.lanes[lane]
+        for start, end in reversed(list(places.taken.missing(0, places.end))):
+            for upto in range(end, start, -CHUNK):
+                found = list(reader.read(max(start, upto - CHUNK), upto))
+                for entries in reversed(found):
+                    for offset in reversed(range(entries.first.offset, entries.first.offset + entries.count)):
+                        yield entries, offset
