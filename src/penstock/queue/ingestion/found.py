@@ -70,15 +70,15 @@ class Found:
 
 def item(entries: Entries, offset: int, body: bytes, token: int = 0, tried: int = 0) -> QueueItem:
     """The item that an entry speaks of, `tried` so many times since it was appended. The bytes of one that is none of ours are its data."""
-    lane, born_us = entries.first.lane, entries.appended_us
+    lane, born_us, own_id = entries.first.lane, entries.appended_us, identity(entries.first, offset)
     found = envelope(body)
     if found is None:
-        return QueueItem(identity(entries.first, offset), "", bytes(body), _priority(lane), tried, born_us, FOREIGN, token, lane, offset)
+        return QueueItem(own_id, "", bytes(body), _priority(lane), tried, born_us, FOREIGN, token, lane, offset)
     source, data, again = found.source, found.data, found.again
     if again is None:
-        return QueueItem(identity(entries.first, offset), source, data, _priority(lane), tried, born_us, "", token, lane, offset)
+        return QueueItem(own_id, source, data, _priority(lane), tried, born_us, "", token, lane, offset)
     priority, attempts, born_us, due_us = PRIORITIES[again.priority], again.attempts + tried, again.enqueued_us, again.due_us
-    return QueueItem(again.id, source, data, priority, attempts, born_us, again.error, token, lane, offset, due_us)
+    return QueueItem(again.id or own_id, source, data, priority, attempts, born_us, again.error, token, lane, offset, due_us)
 
 
 def _priority(lane: int) -> QueuePriority:

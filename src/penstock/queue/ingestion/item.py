@@ -53,7 +53,8 @@ class QueueItem(msgspec.Struct, frozen=True, gc=False):
 class Again(msgspec.Struct, frozen=True, array_like=True):
     """What is known of an item that is appended again in place of the entry at (`lane`, `offset`): that one is settled by this one.
 
-    `token` is that of the lease under which it was done. `due_us`: not to be handed out before (microseconds since 1970).
+    An unmarked one in the lane of dead letters stands in nobody's place, and has no `id` but its own place. `token` is that of the lease
+    under which it was done. `due_us`: not to be handed out before (microseconds since 1970).
     """
 
     lane: int
@@ -81,7 +82,7 @@ _decode = msgspec.msgpack.Decoder(Envelope).decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-def encoded(items: Iterable[tuple[str, Any] | tuple[str, Any, str]]) -> list[bytes]:
+def encoded(items: Iterable[tuple[str, Any] | tuple[str, Any, str] | Envelope]) -> list[bytes]:
     """The entries of new items: of each its source, its data, and perhaps its key.
 
     Raises:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from penstock.model.errors import PenstockError
 from penstock.queue.ingestion.again import again
 from penstock.queue.ingestion.found import item
-from penstock.queue.ingestion.item import QueueItem
+from penstock.queue.ingestion.item import Again, Envelope, QueueItem, QueuePriority, encoded
 from penstock.queue.ingestion.lane import Stretch
 from penstock.queue.ingestion.lanes import GAPS, LETTERS
 from penstock.queue.ingestion.reading import Reader
@@ -36,6 +37,15 @@ class Letters:
         with self._store.lock:
             found = (entries.gap for entries, _ in self._backwards(GAPS) if entries.gap is not None)
             return [gap for gap, _ in zip(found, range(limit), strict=False)]
+
+    def add(self, source: str, data: Any, priority: QueuePriority, error: str) -> Steps[None]:  # noqa: ANN401 - any data
+        """A dead letter of what never was an item: it stands in nobody's place, and its id is its own."""
+        own = Again(LETTERS, 0, 0, "", priority, 0, self._store.clock_us(), 0, error)
+        yield from self._store.append(LETTERS, encoded([Envelope(source, data, None, own)]))
+
+    def add_gap(self, gap: Gap) -> Steps[None]:
+        """The record of something that never came in."""
+        yield self._store.log.append_gap(GAPS, gap)
 
     def retry(self, item_id: str) -> Steps[bool]:
         """Put a dead letter back where it came from, as if it had never been tried; whether there is one."""

@@ -175,6 +175,13 @@ class IngestionQueue:
         """The newest dead letters, newest first; `error` says why."""
         return self._desk.letters.newest(limit)
 
+    def add_dead_letter(self, source: str, data: Any, error: str, priority: QueuePriority = QueuePriority.NORMAL) -> None:  # noqa: ANN401 - any data
+        """Keep what was refused before it could be enqueued; it is there when this returns, and is no item until it is retried.
+
+        Raises `NotQueueable`, `LogFull`, `AppendUnknown` as `enqueue`.
+        """
+        finish(self._desk.letters.add(source, data, QueuePriority(priority), error))
+
     def retry_dead_letter(self, item_id: str) -> bool:
         """Put a dead letter back into the queue, as if it had never been tried; False where there is none with this id."""
         return finish(self._desk.letters.retry(item_id))
@@ -182,6 +189,10 @@ class IngestionQueue:
     def clear_dead_letter(self) -> int:
         """Let go of all dead letters; how many there were. They are gone when this returns, also after a restart."""
         return finish(self._desk.letters.clear())
+
+    def record_gap(self, gap: Gap) -> None:
+        """Keep the record of something that was lost before it could be enqueued. Raises `LogFull`, `AppendUnknown`."""
+        finish(self._desk.letters.add_gap(gap))
 
     def gaps(self, limit: int = 100) -> list[Gap]:
         """The newest records of items that were shed, or lost on the disk, newest first."""
