@@ -1,0 +1,67 @@
+"""What settings may be, as their annotations say it, and how it is told what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Meta, ValidationError, convert
+
+from penstock.engine.configuration import FaultySettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+LONGEST_S = 1e9
+"""About thirty years: no setting is longer, and infinity is none."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=1)]
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+Share: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
+
+
+def require(settings: DataclassInstance) -> None:
+    """Raise `FaultySettings` with every field that does not fit its annotation."""
+    found = [(name, misfit(hint, getattr(settings, name))) for name, hint in hints(type(settings)).items()]
+    if faults := [f"{name}: {wrong}" for name, wrong in found if wrong]:
+        raise FaultySettings(faults)
+
+
+def hints(kind: type) -> dict[str, Any]:
+    """The annotation of each field."""
+    return get_type_hints(kind, include_extras=True)
+
+
+def dataclass_in(hint: object) -> type | None:
+    """The dataclass of an annotation, alone or beside None."""
+    return next((one for one in (hint, *get_args(hint)) if isinstance(one, type) and is_dataclass(one)), None)
+
+
+def misfit(hint: object, value: object) -> str:
+    """Why a value does not fit an annotation, as a clause; empty where it does. Values are not shown: some may be secrets."""
+    try:
+        convert(value, _plain(hint))
+    except ValidationError as error:
+        return _choices(hint) or f"e{str(error)[1:]}"
+    return ""
+
+
+def fitting(hint: object, value: object) -> Any:  # noqa: ANN401 - it is whatever the annotation says
+    """The value as what the annotation says, as a list becomes a tuple."""
+    return convert(value, _plain(hint))
+
+
+def _plain(hint: object) -> Any:  # noqa: ANN401 - annotations have no type of their own
+    """The annotation without paths beside text: the file knows only text."""
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+    return reduce(or_, (one for one in members if one is not Path)) if Path in members else hint
+
+
+def _choices(hint: object) -> str:
+    members = [hint, *get_args(hint)]
+    names = [repr(name) for one in members if get_origin(one) is Literal for name in get_args(one)]
+    return f"expected {' or '.join(names)}" if names else ""
