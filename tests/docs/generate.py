@@ -15,7 +15,7 @@ from penstock.extract.settings import ExtractSettings
 from penstock.instruments.points import STOICHIOMETRIC, UNITS_OF_A_POINT
 from penstock.instruments.ranges import CHANNELS, Channel
 from penstock.instruments.validation import ValidationSettings
-from penstock.model.metrics import HELP, GaugeName
+from penstock.model.metrics import CLIENT_HELP, HELP, GaugeName
 from penstock.model.quality import MEANING
 from penstock.model.units import UNITS
 
@@ -85,7 +85,14 @@ METRICS = """# Metrics
 
 | metric | kind | meaning |
 |---|---|---|
-"""
+{metrics}
+## Of clients of live sources
+
+What `get_stats()` of a [client](../how-to/add-a-data-source.md) answers: a picture of one moment, which does not change any more.
+
+| member | meaning |
+|---|---|
+{client}"""
 
 SETTINGS = {
     "enabled": "whether samples are looked at. If not, each is stored as its source calls it",
@@ -258,7 +265,9 @@ def pages() -> dict[Path, str]:
     rows = [f"| `penstock_{name}` | {'gauge' if name in get_args(GaugeName) else 'counter'} | {text} |\n" for name, text in HELP.items()]
     return {
         DOCS / "reference" / "extract.md": EXTRACT.format(help=_help("extract"), variables=_variables()),
-        DOCS / "reference" / "metrics.md": METRICS + "".join(rows),
+        DOCS / "reference" / "metrics.md": METRICS.format(
+            metrics="".join(rows), client=_rows((f"`{name}`", text) for name, text in CLIENT_HELP.items())
+        ),
         DOCS / "reference" / "validation.md": VALIDATION.format(
             qualities=_rows((f"`{quality}`", meaning) for quality, meaning in MEANING.items()),
             settings=_rows((f"`{one.name}`", f"`{str(one.default).lower()}`", SETTINGS[one.name]) for one in fields(ValidationSettings)),

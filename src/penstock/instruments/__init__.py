@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from penstock.instruments.account import IngestionState, IngestionStats
     from penstock.instruments.adapters import (
         CSVAdapter,
         DataAdapter,
@@ -15,44 +16,101 @@ if TYPE_CHECKING:
         get_adapter_for_source,
         register_adapter,
     )
+    from penstock.instruments.client import BaseIngestionClient
+    from penstock.instruments.config import (
+        CircuitBreakerSettings,
+        IngestionConfig,
+        InnovateConfig,
+        JetDriveConfig,
+        RetrySettings,
+        SourceConfig,
+        register_source_config,
+    )
+    from penstock.instruments.ingestion_file import get_ingestion_config, get_source_config
+    from penstock.instruments.link import CircuitOpen, NotConnected
     from penstock.instruments.samples import DataSample, DynoDataPointSchema, InnovateSampleSchema, JetDriveSampleSchema
     from penstock.instruments.validated import Validated, validate_row
     from penstock.instruments.validation import ValidationResult, ValidationSettings
+    from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, QueueStats
+    from penstock.reliability.breakers import Breakers
+    from penstock.reliability.circuit import BreakerState
 
 _PLACES = {
+    "BaseIngestionClient": "client",
+    "BreakerState": ".reliability.circuit",
+    "Breakers": ".reliability.breakers",
     "CSVAdapter": "adapters",
+    "CircuitBreakerSettings": "config",
+    "CircuitOpen": "link",
     "DataAdapter": "adapters",
     "DataSample": "samples",
     "DynoDataPointSchema": "samples",
+    "IngestionConfig": "config",
+    "IngestionQueue": ".queue.ingestion",
+    "IngestionState": "account",
+    "IngestionStats": "account",
     "InnovateAdapter": "adapters",
+    "InnovateConfig": "config",
     "InnovateSampleSchema": "samples",
     "JetDriveAdapter": "adapters",
+    "JetDriveConfig": "config",
     "JetDriveSampleSchema": "samples",
+    "NotConnected": "link",
+    "QueueItem": ".queue.ingestion",
+    "QueuePriority": ".queue.ingestion",
+    "QueueSettings": ".queue.ingestion",
+    "QueueStats": ".queue.ingestion",
+    "RetrySettings": "config",
+    "SourceConfig": "config",
     "Validated": "validated",
     "ValidationResult": "validation",
     "ValidationSettings": "validation",
     "convert_to_standard": "adapters",
     "get_adapter_for_source": "adapters",
+    "get_ingestion_config": "ingestion_file",
+    "get_source_config": "ingestion_file",
     "register_adapter": "adapters",
+    "register_source_config": "config",
     "validate_row": "validated",
 }
-"""Which module has what. It is imported when it is asked for: looking at a single sample needs neither Arrow nor the queue."""
+"""Which module has what, from here. It is imported when it is asked for: looking at a single sample needs neither Arrow nor the queue."""
 
 __all__ = [
+    "BaseIngestionClient",
+    "BreakerState",
+    "Breakers",
     "CSVAdapter",
+    "CircuitBreakerSettings",
+    "CircuitOpen",
     "DataAdapter",
     "DataSample",
     "DynoDataPointSchema",
+    "IngestionConfig",
+    "IngestionQueue",
+    "IngestionState",
+    "IngestionStats",
     "InnovateAdapter",
+    "InnovateConfig",
     "InnovateSampleSchema",
     "JetDriveAdapter",
+    "JetDriveConfig",
     "JetDriveSampleSchema",
+    "NotConnected",
+    "QueueItem",
+    "QueuePriority",
+    "QueueSettings",
+    "QueueStats",
+    "RetrySettings",
+    "SourceConfig",
     "Validated",
     "ValidationResult",
     "ValidationSettings",
     "convert_to_standard",
     "get_adapter_for_source",
+    "get_ingestion_config",
+    "get_source_config",
     "register_adapter",
+    "register_source_config",
     "validate_row",
 ]
 
@@ -60,7 +118,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if (module := _PLACES.get(name)) is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+    return getattr(import_module(f".{module}", __name__), name)
 
 
 def __dir__() -> list[str]:

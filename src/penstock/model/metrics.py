@@ -29,6 +29,37 @@ GaugeName = Literal["rows_per_second", "rows_expected", "rows_waiting", "workers
 
 WorkerCounterName = Literal["worker_rows_total"]
 
+ClientMetricName = Literal[
+    "samples_received",
+    "samples_processed",
+    "samples_failed",
+    "samples_dropped",
+    "samples_pending",
+    "avg_latency_ms",
+    "samples_per_second",
+    "consecutive_errors",
+    "reconnects",
+    "circuit_state",
+    "circuit_opened",
+    "circuit_blocked",
+]
+"""Of a client of a live source; document 001's names and a few more. Programs read them, `/metrics` does not have them."""
+
+CLIENT_HELP: Mapping[ClientMetricName, str] = {
+    "samples_received": "Samples that were read; the sum of the next four.",
+    "samples_processed": "Samples that the queue took.",
+    "samples_failed": "Samples that were refused; they are dead letters.",
+    "samples_dropped": "Samples that the queue did not take or, where it is the client's own, shed later.",
+    "samples_pending": "Samples on their way to the queue.",
+    "avg_latency_ms": "From the end of a read to when the queue has the sample, average of the last 100.",
+    "samples_per_second": "Samples received per second, exponential moving average.",
+    "consecutive_errors": "Calls of hooks that failed since the last one that did not.",
+    "reconnects": "Times the connection was made again.",
+    "circuit_state": "closed, open, half_open or isolated.",
+    "circuit_opened": "Times the circuit breaker opened.",
+    "circuit_blocked": "Calls that it held back.",
+}
+
 HELP: Mapping[CounterName | GaugeName | WorkerCounterName, str] = {
     "rows_received_total": "Records read from the source by this run.",
     "rows_stored_total": "Records stored and committed by this run.",

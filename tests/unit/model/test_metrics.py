@@ -6,12 +6,13 @@ from typing import get_args
 
 import pytest
 
-from penstock.model.metrics import HELP, CounterName, Counters, GaugeName, WorkerCounterName
+from penstock.model.metrics import CLIENT_HELP, HELP, ClientMetricName, CounterName, Counters, GaugeName, WorkerCounterName
 
 
 def test_every_metric_is_explained() -> None:
     """The help texts are of exactly the metrics that there are."""
     assert set(HELP) == {*get_args(CounterName), *get_args(GaugeName), *get_args(WorkerCounterName)}
+    assert set(CLIENT_HELP) == {*get_args(ClientMetricName)}
 
 
 def test_counters_begin_at_nought() -> None:

@@ -1,0 +1,151 @@
+"""Where samples go: into an ingestion queue, with what was refused of them, or as they came into the log of a pipeline."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeAlias
+
+import msgspec
+
+from penstock.instruments.account import Account
+from penstock.instruments.refusals import RefusedRun, Runs
+from penstock.instruments.timing import Timing
+from penstock.model.errors import PenstockError
+from penstock.model.gaps import SHED, Gap
+from penstock.ports.live import Append
+from penstock.queue.ingestion import IngestionQueue, NotQueueable, QueueFull, QueuePriority
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample of a channel as it is to be kept, and when it was read (monotonic seconds)."""
+
+    channel: str
+    read_at: float
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A sample that is not to be kept, why, and its time and value where it has them."""
+
+    channel: str
+    reason: str
+    timestamp_ms: int | None
+    value: object
+
+
+MOST_AT_ONCE = 1_000
+"""Samples that are enqueued together; a queue that holds fewer gets as many as it holds."""
+
+Item: TypeAlias = Sample | Refusal | Gap
+
+Delivery: TypeAlias = Callable[[Sequence[Item]], None]
+"""Makes items durable, in order; called with none now and then, for what waits for its time."""
+
+
+def appending(append: Append, account: Account) -> Delivery:
+    """Into the log of a pipeline, each sample as JSON."""
+
+    def deliver(items: Sequence[Item]) -> None:
+        for kind, group in groupby(items, type):
+            if kind is Gap:
+                for gap in group:
+                    append.gap(gap)  # type: ignore[arg-type]  # its kind was looked up just now
+            else:
+                samples = [one for one in group if isinstance(one, Sample)]
+                append([msgspec.json.encode(sample.data) for sample in samples])
+                account.processed([sample.read_at for sample in samples])
+
+    return deliver
+
+
+class Queueing:
+    """Into an ingestion queue.
+
+    What the queue does not take is dropped, counted, and left as a gap. Refused samples of one channel, for one reason and without a good
+    one between them, are one dead letter; it is written when the run is over, or `flush_interval_sec` of the queue after it began.
+    """
+
+    def __init__(self, queue: IngestionQueue, source: str, priority: QueuePriority, account: Account, timing: Timing) -> None:
+        self._queue = queue
+        self._source = source
+        self._priority = priority
+        self._account = account
+        self._timing = timing
+        self._runs = Runs()
+        self._letters_due = 0.0
+        self._refused = 0
+        self._letters = deque[RefusedRun]()
+        self._owed = dict[str, Gap]()
+
+    def __call__(self, items: Sequence[Item]) -> None:
+        """See `Delivery`."""
+        samples = [one for one in items if isinstance(one, Sample)]
+        most = min(MOST_AT_ONCE, self._queue.settings.max_size)
+        for start in range(0, len(samples), most):
+            self._enqueue(samples[start : start + most])
+        for one in items:
+            if isinstance(one, Gap):
+                self._owe(one)
+            elif isinstance(one, Refusal):
+                self._refuse(one)
+            else:
+                self._runs.keep(self._source, one.channel)
+        self._write_down(now=False)
+
+    def flush(self) -> None:
+        """Write down what waits for its time; what cannot be waits for the next one."""
+        self._write_down(now=True)
+
+    def _enqueue(self, samples: Sequence[Sample]) -> None:
+        try:
+            self._queue.enqueue_batch([(self._source, sample.data) for sample in samples], self._priority)
+        except NotQueueable as error:
+            if len(samples) == 1:
+                self._drop(1, error)
+            else:  # one sample that cannot be written down is not the fault of the others
+                for sample in samples:
+                    self._enqueue([sample])
+        except PenstockError as error:
+            self._drop(len(samples), error)
+        else:
+            self._account.processed([sample.read_at for sample in samples])
+
+    def _drop(self, number: int, error: PenstockError) -> None:
+        counted = isinstance(error, QueueFull) and self._queue.settings.when_full == "shed_lowest"
+        self._account.dropped(number, error, counted=counted)
+        if not counted:
+            now_us = self._timing.clock_us()
+            self._owe(Gap(SHED, number, now_us, now_us))
+
+    def _owe(self, gap: Gap) -> None:
+        """Gaps of one cause become one while they cannot be written down."""
+        known = self._owed.get(gap.cause)
+        self._owed[gap.cause] = gap if known is None else known.joined(gap)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if not self._refused:
+            self._letters_due = self._timing.clock() + self._queue.settings.flush_interval_sec
+        self._refused += 1
+        ends = refusal.timestamp_ms, refusal.value
+        self._runs.refuse(self._refused, self._source, refusal.channel, refusal.reason, ends)
+
+    def _write_down(self, *, now: bool) -> None:
+        """Gaps at once, letters when they are due; what cannot be written down now waits for the next time."""
+        if self._refused and (now or self._timing.clock() >= self._letters_due):
+            self._letters += self._runs.take()
+            self._refused = 0
+        try:
+            while self._owed:
+                self._queue.record_gap(next(iter(self._owed.values())))
+                del self._owed[next(iter(self._owed))]
+            while self._letters:
+                letter = self._letters[0]
+                self._queue.add_dead_letter(self._source, msgspec.json.decode(letter.raw), letter.reason, self._priority)
+                self._letters.popleft()
+        except PenstockError as error:
+            self._account.remark("gaps or dead letters wait to be written down", error)

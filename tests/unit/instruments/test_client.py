@@ -1,0 +1,491 @@
+"""A client of a live source, with a real queue behind it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from penstock.instruments import client as clients
+from penstock.instruments.account import IngestionState
+from penstock.instruments.client import IngestionOff, StillReading
+from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings, SourceConfig
+from penstock.instruments.link import CircuitOpen, NotConnected
+from penstock.instruments.samples import DataSample
+from penstock.instruments.validation import ValidationResult, ValidationSettings
+from penstock.model.errors import Fatal, Refused
+from penstock.model.gaps import SHED, Gap
+from penstock.model.metrics import CLIENT_HELP
+from penstock.queue.capture import READER_FAILED
+from penstock.queue.ingestion import IngestionQueue, QueuePriority, QueueSettings
+from penstock.queue.log import LogFull
+from penstock.reliability.breakers import Breakers
+from penstock.reliability.circuit import BreakerState
+from tests.unit.instruments.hands import Hands
+from tests.unit.instruments.sources import Scripted, Step, rpm
+
+BLOCKING = QueueSettings(max_size=5, overflow="block", block_timeout_sec=0)
+
+
+def config(**parts: Any) -> IngestionConfig:  # noqa: ANN401 - keys of the file
+    """A configuration with something of its own."""
+    return IngestionConfig(**parts)
+
+
+def values(queue: IngestionQueue | None) -> list[float]:
+    """What is in a queue, in order."""
+    assert queue is not None
+    return [item.data["value"] for item in queue.lease(1_000)]
+
+
+def test_a_client_as_document_001_writes_it() -> None:
+    """Connect, start reading, look at health and counts: samples are in the queue as they were read, of high priority."""
+    client = Scripted([rpm(3500.0), None, rpm(3600.0)])
+
+    assert client.connect()
+    assert client.health_check()["healthy"]
+    client.read_through()
+
+    health, stats = client.health_check(), client.get_stats()
+    assert (health["healthy"], health["state"], health["reasons"], health["channels"]) == (True, "connected", [], {"rpm": "ok"})
+    assert (stats.samples_received, stats.samples_processed, stats.samples_failed, stats.samples_dropped) == (2, 2, 0, 0)
+    assert (stats.samples_pending, stats.consecutive_errors, stats.circuit_state) == (0, 0, BreakerState.CLOSED)
+    assert client.queue is not None
+    items = client.queue.lease()
+    assert [(item.source, item.priority) for item in items] == [("ecu", QueuePriority.HIGH)] * 2
+    assert items[0].data == {"timestamp_ms": 0, "source": "ecu", "channel": "rpm", "value": 3500.0, "unit": "", "quality": "ok"}
+    client.close()
+
+
+def test_everything_is_left_in_order() -> None:
+    """Leaving it stops the reader, disconnects once, and closes its own queue; leaving again changes nothing."""
+    with Scripted() as client:
+        client.start_reading()
+        client.start_reading()
+        assert client.reading
+        queue = client.queue
+        client.close()
+
+    assert (client.reading, client.calls, client.state) == (False, ["connect", "disconnect"], IngestionState.DISCONNECTED)
+    assert queue is not None
+    with pytest.raises(Fatal, match="closed"):
+        queue.enqueue("ecu", 1)
+
+
+def test_a_shared_queue_is_not_closed() -> None:
+    """It belongs to whoever made it."""
+    queue = IngestionQueue()
+    for value in (1000.0, 2000.0):
+        with Scripted([rpm(value)], queue=queue) as client:
+            client.read_through()
+
+    assert values(queue) == [1000.0, 2000.0]
+
+
+def test_reading_needs_no_connection_to_begin_with() -> None:
+    """The instrument is switched on later: the reader has been trying, and reads."""
+    client = Scripted([rpm(1000.0)])
+    client.connects = [False, OSError("no such port"), ValueError("odd")]
+
+    client.read_through()
+
+    assert (values(client.queue), client.calls) == ([1000.0], ["connect"] * 4)
+
+
+def test_it_becomes_healthy_again() -> None:
+    """After ten errors in a row of every kind it has connected again, reads, and is healthy, with a gap where something may be missing."""
+    errors: list[Step] = [OSError("gone"), ValueError("odd"), KeyError("x"), RuntimeError("?"), TimeoutError("late")] * 2
+    client = Scripted([rpm(1000.0), *errors, *(rpm(2000.0 + n) for n in range(5))])
+
+    client.read_through()
+
+    stats, health = client.get_stats(), client.health_check()
+    assert (health["healthy"], health["reasons"], stats.consecutive_errors) == (True, [], 0)
+    assert values(client.queue) == [1000.0, 2000.0, 2001.0, 2002.0, 2003.0, 2004.0]
+    assert client.queue is not None
+    assert [gap.cause for gap in client.queue.gaps()] == [READER_FAILED]
+    assert stats.last_error
+    assert stats.reconnects >= 2
+
+
+def test_while_it_fails_it_says_so() -> None:
+    """Before it is well again: unhealthy, with the reason and the number of errors in a row."""
+    client = Scripted([rpm(1000.0), *[OSError("gone")] * 4], config(default_circuit_breaker=CircuitBreakerSettings(failure_threshold=4)))
+    client.connects = [True, *[OSError("gone")] * 10_000]
+    waiting, asked = Event(), Event()
+
+    def wait_to_be_asked() -> None:
+        waiting.set()
+        asked.wait(10)
+
+    client.hands.at.append((1_030.0, wait_to_be_asked))
+    client.start_reading()
+    assert waiting.wait(10)
+    health = client.health_check()
+    asked.set()
+    client.stop_reading()
+
+    assert (health["healthy"], health["live"], health["ready"]) == (False, True, False)
+    assert health["reasons"][0].startswith("the circuit is open for another ")
+    assert health["consecutive_errors"] >= 4
+
+
+def test_refused_samples_are_counted_once_and_kept_as_dead_letters() -> None:
+    """47 that are not a number in a row are failed and nothing else, and one dead letter; what follows is another run."""
+    nan = [rpm(math.nan, time_ms=number) for number in range(47)]
+    client = Scripted([*nan, rpm(1000.0), rpm(math.nan, time_ms=99), rpm(math.nan, "afr")])
+
+    client.read_through()
+
+    stats = client.get_stats()
+    assert (stats.samples_received, stats.samples_failed, stats.samples_processed) == (50, 49, 1)
+    assert values(client.queue) == [1000.0]
+    assert client.queue is not None
+    letters = [(letter.source, letter.error, letter.data) for letter in reversed(client.queue.get_dead_letter_items())]
+    ends = {"first": {"timestamp_ms": 0, "value": "nan"}, "last": {"timestamp_ms": 46, "value": "nan"}}
+    assert letters[0] == ("ecu", "the value is NaN", {"provider": "ecu", "channel": "rpm", "count": 47, **ends})
+    assert [(data["channel"], data["count"]) for _, _, data in letters] == [("rpm", 47), ("rpm", 1), ("afr", 1)]
+
+
+def test_a_dead_letter_of_a_client_can_be_retried_and_cleared() -> None:
+    """It is a dead letter like any other, though it never was an item."""
+    client = Scripted([rpm(math.nan), rpm(1.0), rpm(math.nan)])
+    client.read_through()
+    queue = client.queue
+    assert queue is not None
+    newest, oldest = queue.get_dead_letter_items()
+
+    assert queue.retry_dead_letter(oldest.id)
+    assert queue.clear_dead_letter() == 1
+
+    assert [item.data.get("count") for item in queue.lease()] == [None, 1]
+    assert queue.get_stats().dead_letters == 0
+    assert newest.id != oldest.id
+
+
+@pytest.mark.parametrize(
+    ("keys", "kept", "refused"),
+    [
+        ({}, [3500.0, 99_999.0], 2),
+        ({"strict_mode": True}, [3500.0], 3),
+        ({"reject_nan": False}, [3500.0, 99_999.0, "nan"], 1),
+        ({"reject_inf": False}, [3500.0, 99_999.0, math.inf], 1),
+        ({"enabled": False}, [3500.0, 99_999.0, "nan", math.inf], 0),
+    ],
+)
+def test_each_key_of_validation_counts(keys: dict[str, bool], kept: list[object], refused: int) -> None:
+    """Out of range is kept and flagged, or refused; NaN and infinity are refused, or kept; or nothing is looked at."""
+    steps = [rpm(3500.0), rpm(99_999.0), rpm(math.nan), rpm(math.inf)]
+    client = Scripted(steps, config(validation=ValidationSettings(**keys)))
+
+    client.read_through()
+
+    found = ["nan" if math.isnan(value) else value for value in values(client.queue)]
+    assert (found, client.get_stats().samples_failed) == (kept, refused)
+
+
+def test_sanitized_values_are_stored() -> None:
+    """A number that came as text is stored as a number, or refused with `sanitize_values` off."""
+    text: Any = "3500"
+    kept, refused = Scripted([rpm(text)]), Scripted([rpm(text)], config(validation=ValidationSettings(sanitize_values=False)))
+
+    kept.read_through()
+    refused.read_through()
+
+    assert (values(kept.queue), values(refused.queue)) == ([3500.0], [])
+
+
+class Odd(Scripted):
+    """A client whose hooks are not well written."""
+
+    def _validate_sample(self, sample: DataSample) -> ValidationResult:
+        if sample.value == 1.0:
+            raise ZeroDivisionError
+        return ValidationResult(is_valid=sample.value != 2.0)
+
+    def _channel(self, sample: DataSample) -> str:
+        if sample.value == 3.0:
+            raise AttributeError("channel")
+        return super()._channel(sample)
+
+
+def test_a_hook_that_looks_at_samples_may_raise() -> None:
+    """The sample is refused, with that as the reason; the reader goes on, and nothing is counted twice."""
+    thing: Any = object()
+    client = Odd([rpm(1.0), rpm(2.0), rpm(3.0), rpm(thing), rpm(5.0)])
+
+    client.read_through()
+
+    assert client.queue is not None
+    reasons = [letter.error for letter in reversed(client.queue.get_dead_letter_items())]
+    assert reasons[:2] == ["looking at it failed: ZeroDivisionError", "it is not valid"]
+    assert reasons[2].startswith("it cannot be written down: ")
+    assert values(client.queue) == [3.0, 5.0]
+    assert client.get_stats().samples_failed == 3
+
+
+def test_what_cannot_be_decoded_becomes_a_dead_letter() -> None:
+    """`Refused` from the reading hook says so: counted, kept, and no reason to connect again."""
+    client = Scripted([Refused("checksum 12"), Refused("checksum 13"), rpm(1000.0)])
+
+    client.read_through()
+
+    assert client.queue is not None
+    (letter,) = client.queue.get_dead_letter_items()
+    assert (letter.error, letter.data["count"], letter.data["last"]["value"]) == ("One record cannot be stored", 2, "checksum 13")
+    assert (client.get_stats().samples_failed, client.calls) == (2, ["connect"])
+
+
+def test_what_the_queue_sheds_is_counted() -> None:
+    """Its own queue holds ten: forty-two samples go, the oldest ones, and every sample is in exactly one count, also after closing."""
+    client = Scripted([rpm(1000.0 + n) for n in range(52)], config(queue=QueueSettings(max_size=10)))
+    client.read_through()
+
+    stats = client.get_stats()
+    assert (stats.samples_received, stats.samples_processed, stats.samples_dropped) == (52, 10, 42)
+    assert client.queue is not None
+    assert sum(gap.count or 0 for gap in client.queue.gaps()) == 42
+    client.close()
+    assert client.get_stats().samples_dropped == 42
+
+
+def test_what_the_queue_does_not_take_is_a_gap() -> None:
+    """With `overflow` `block` and nobody who processes: dropped, counted, and recorded as soon as that is possible."""
+    queue = IngestionQueue(BLOCKING)
+    for number in range(5):
+        queue.enqueue("other", number)
+    client = Scripted([rpm(1000.0 + n) for n in range(7)], queue=queue)
+
+    client.read_through()
+
+    stats = client.get_stats()
+    assert (stats.samples_processed, stats.samples_dropped, stats.samples_pending) == (0, 7, 0)
+    assert {gap.cause for gap in queue.gaps()} == {SHED}
+    assert sum(gap.count or 0 for gap in queue.gaps()) == 7
+    assert "QueueFull" in stats.last_error
+
+
+def test_one_sample_that_cannot_be_written_is_not_the_fault_of_the_others() -> None:
+    """Of a batch only the one whose number is too large is dropped."""
+    huge: Any = 1 << 80
+    no_look = ValidationSettings(enabled=False)
+    client = Scripted([rpm(1.0), rpm(huge), rpm(3.0)], config(validation=no_look))
+
+    client.read_through()
+
+    assert (values(client.queue), client.get_stats().samples_dropped) == ([1.0, 3.0], 1)
+
+
+def test_gaps_and_letters_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log without room takes them later; nothing of it is forgotten meanwhile."""
+    queue = IngestionQueue()
+    real, full = queue.record_gap, [True, True]
+
+    def record(gap: Gap) -> None:
+        if full:
+            full.pop()
+            raise LogFull
+        real(gap)
+
+    monkeypatch.setattr(queue, "record_gap", record)
+    client = Scripted([rpm(1.0), ValueError("odd"), rpm(2.0), rpm(math.nan), rpm(3.0)], queue=queue)
+    client.read_through()
+    client.read_through()
+
+    assert [gap.cause for gap in queue.gaps()] == [READER_FAILED]
+    assert [letter.error for letter in queue.get_dead_letter_items()] == ["the value is NaN"]
+
+
+def test_ingestion_can_be_switched_off() -> None:
+    """`global_enabled` false: nothing connects, and it is said what to change."""
+    client = Scripted(config=config(global_enabled=False))
+
+    for start in (client.connect, client.start_reading):
+        with pytest.raises(IngestionOff) as caught:
+            start()
+        assert "global_enabled" in caught.value.hint
+    assert client.calls == []
+
+
+def test_log_level_says_from_where_on_it_logs(caplog: pytest.LogCaptureFixture) -> None:
+    """Transitions are logged at INFO, failures at WARNING; with ERROR neither is."""
+    for level, expected in (("INFO", {"INFO", "WARNING"}), ("ERROR", set[str]())):
+        caplog.clear()
+        client = Scripted([rpm(1.0)], config(log_level=level))
+        client.connects = [False]
+        client.read_through()
+        client.close()
+        assert {record.levelname for record in caplog.records} == expected
+    logging.getLogger("penstock.instruments.ecu").setLevel(logging.NOTSET)
+
+
+def test_settings_of_the_source_go_before_the_defaults() -> None:
+    """`retry`, `circuit_breaker`, `validation` and `auto_reconnect` in its table are those of this client."""
+    own = SourceConfig(
+        retry=RetrySettings(max_attempts=2),
+        circuit_breaker=CircuitBreakerSettings(failure_threshold=3, timeout_sec=7),
+        validation=ValidationSettings(strict_mode=True),
+        auto_reconnect=False,
+    )
+    client = Scripted([rpm(1.0), rpm(99_999.0), OSError("gone")], config(sources={"ecu": own}))
+    client.start_reading()
+    assert client._thread is not None
+    client._thread.join(10)
+    client.connects = [False, False]
+
+    with pytest.raises(NotConnected):
+        client.connect()
+    with pytest.raises(CircuitOpen, match="for another 7 s"):
+        client.connect()
+
+    assert client.get_stats().samples_failed == 1
+    assert "auto_reconnect is off" in client.health_check()["reasons"][0]
+
+
+def test_a_client_is_isolated_by_hand() -> None:
+    """Nothing goes through until it is let again; a registry that is shared does the same by name."""
+    breakers = Breakers(lambda: 0.0)
+    client = Scripted(breakers=breakers)
+
+    client.isolate("being serviced")
+    with pytest.raises(CircuitOpen, match="being serviced, until it is reset"):
+        client.connect()
+    assert client.health_check()["circuit_state"] == "isolated"
+    client.reset_circuit_breaker()
+    assert client.connect()
+    breakers["ecu"].isolate(0.0, "by name")
+    assert client.health_check()["reasons"] == ["the circuit is isolated until it is reset: by name"]
+
+
+class Stuck(Scripted):
+    """A source whose reading does not come back."""
+
+    def __init__(self) -> None:
+        self.entered, self.let_go = Event(), Event()
+        super().__init__()
+
+    def _read_impl(self) -> DataSample | None:
+        self.entered.set()
+        self.let_go.wait(10)
+        return None
+
+
+def test_a_reader_that_does_not_stop_is_told() -> None:
+    """After the time-out, with what the hook has to do; it is disconnected all the same, and ends once the hook returns."""
+    client = Stuck()
+    client.start_reading()
+    assert client.entered.wait(10)
+
+    with pytest.raises(StillReading, match="after 0 s"):
+        client.stop_reading(timeout_s=0)
+    client.hands.now += 100
+    assert client.health_check()["reasons"][0].startswith("the reader has not come round")
+    client.let_go.set()
+    client.disconnect()
+
+    assert (client.calls, client.reading) == (["connect", "disconnect"], False)
+
+
+def test_a_hook_may_stop_its_own_reader() -> None:
+    """Stopping from within does not wait for itself."""
+
+    class Once(Scripted):
+        def _read_impl(self) -> DataSample | None:
+            self.disconnect()
+            self.through.set()
+            return rpm(1000.0)
+
+    client = Once()
+    client.read_through()
+
+    assert (values(client.queue), client.state) == ([1000.0], IngestionState.DISCONNECTED)
+
+
+class Log:
+    """What a pipeline's capture is to a live source."""
+
+    def __init__(self) -> None:
+        self.entries = list[bytes | Gap]()
+
+    def __call__(self, bodies: Sequence[bytes]) -> None:
+        """Entries."""
+        self.entries += bodies
+
+    def gap(self, gap: Gap) -> None:
+        """A gap."""
+        self.entries.append(gap)
+
+
+def test_it_is_a_live_source() -> None:
+    """In a pipeline its samples go into the log as they came, not looked at, with the gap at its place between them."""
+    client, log, stop = Scripted([rpm(1.0), OSError("gone"), rpm(99_999.0)]), Log(), Event()
+    receiving = Thread(target=client.receive, args=(log, stop))
+
+    receiving.start()
+    assert client.through.wait(10)
+    stop.set()
+    client.stopping.set()
+    receiving.join(10)
+
+    first, gap, second = log.entries
+    assert isinstance(first, bytes)
+    assert isinstance(second, bytes)
+    assert (b'"value":1.0' in first, b'"value":99999.0' in second) == (True, True)
+    assert isinstance(gap, Gap)
+    assert gap.cause == READER_FAILED
+    assert (client.get_stats().samples_processed, client.calls[-1]) == (2, "disconnect")
+
+
+def test_a_log_that_is_closed_ends_receiving() -> None:
+    """What the log raises comes out of `receive`, where the engine knows what to do with it."""
+    client = Scripted([rpm(1.0)] * 100)
+    client.stopping.set()
+
+    class Closed(Log):
+        def __call__(self, bodies: Sequence[bytes]) -> None:
+            super().__call__(bodies)
+            raise Fatal("the log is closed")
+
+    with pytest.raises(Fatal, match="the log is closed"):
+        client.receive(Closed(), Event())
+
+
+def test_the_names_are_in_one_import_place() -> None:
+    """Everything of document 001 that this module has is found where users look."""
+    from penstock import instruments  # noqa: PLC0415
+
+    for name in (
+        "BaseIngestionClient",
+        "IngestionState",
+        "IngestionStats",
+        "IngestionQueue",
+        "QueuePriority",
+        "QueueItem",
+        "QueueSettings",
+    ):
+        assert getattr(instruments, name)
+    assert instruments.BaseIngestionClient is clients.BaseIngestionClient
+
+
+def test_every_metric_of_the_catalogue_is_there() -> None:
+    """Document 001's eight and ours, by their names."""
+    stats = Scripted().get_stats()
+
+    assert [name for name in CLIENT_HELP if not hasattr(stats, name)] == []
+
+
+def test_samples_per_second_and_latency() -> None:
+    """The rate is of the samples that came, the latency of those that the queue took; both are finite from the start."""
+    client = Scripted([rpm(float(1_000 + n)) for n in range(300)], hands=Hands())
+    before = client.get_stats()
+    client.read_through()
+    client.hands.now += 1
+
+    stats = client.get_stats()
+    assert (before.samples_per_second, before.avg_latency_ms) == (0, 0)
+    assert stats.samples_per_second > 0
+    assert stats.avg_latency_ms >= 0
