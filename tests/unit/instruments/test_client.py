@@ -253,6 +253,21 @@ def test_what_the_queue_sheds_is_counted() -> None:
     assert client.get_stats().samples_dropped == 42
 
 
+def test_what_its_own_queue_does_not_take_is_counted_once() -> None:
+    """Items of a higher priority stay, and the queue counts what it turned away as dropped, too."""
+    client = Scripted(config=config(queue=QueueSettings(max_size=5)))
+    client.read_through()
+    assert client.queue is not None
+    client.queue.enqueue_batch([("other", number) for number in range(5)], QueuePriority.CRITICAL)
+    client.steps = [rpm(1000.0)] * 4
+
+    client.read_through()
+
+    stats = client.get_stats()
+    assert (stats.samples_received, stats.samples_processed, stats.samples_dropped) == (4, 0, 4)
+    assert sum(gap.count or 0 for gap in client.queue.gaps()) == 4
+
+
 def test_what_the_queue_does_not_take_is_a_gap() -> None:
     """With `overflow` `block` and nobody who processes: dropped, counted, and recorded as soon as that is possible."""
     queue = IngestionQueue(BLOCKING)
