@@ -104,7 +104,7 @@ class BaseIngestionClient(ABC, Generic[T]):
 
     @abstractmethod
     def _read_impl(self) -> T | None:
-        """The next sample; None where nothing came for a while. It has to return within seconds, or the client can not be stopped."""
+        """The next sample; None where nothing came for a while. It has to return within seconds, or the client cannot be stopped."""
 
     @abstractmethod
     def _validate_sample(self, sample: T) -> ValidationResult:
@@ -141,7 +141,8 @@ class BaseIngestionClient(ABC, Generic[T]):
             Fatal: what the hook raised, where another attempt would not help.
         """
         self._require_enabled()
-        self._stop.clear()
+        if not self.reading:
+            self._stop = Event()
         self._link.connect(self._stop)
         return True
 
@@ -153,18 +154,21 @@ class BaseIngestionClient(ABC, Generic[T]):
 
         Raises:
             IngestionOff: the configuration says that nothing is to be read.
+            StillReading: the reader was told to stop, and has not yet.
         """
         self._require_enabled()
         with self._lock:
             if self.reading:
+                self._require_not_stopping()
                 return
             if self.queue is None:
                 self.queue = self._own_queue = IngestionQueue(self.config.queue)
-                self._shed_before = self._own_queue.get_stats().total_dropped
-            self._stop = Event()
+                self._shed_before = self._own_queue.get_stats().total_dropped - self._account.turned_away - self._shed_at_the_end
             if self._queueing is None:
                 self._queueing = Queueing(self.queue, self.source_name, self.priority, self._account, self._timing)
-            self._thread = Thread(target=self._read_into, args=(self._queueing,), name=f"penstock-{self.source_name}", daemon=True)
+            self._stop = Event()
+            work = self._queueing, self._stop
+            self._thread = Thread(target=self._read_into, args=work, name=f"penstock-{self.source_name}", daemon=True)
             self._thread.start()
 
     def stop_reading(self, timeout_s: float = 10.0) -> None:
@@ -178,8 +182,8 @@ class BaseIngestionClient(ABC, Generic[T]):
         if thread is None or thread is current_thread():
             return
         thread.join(timeout_s)
-        if thread.is_alive():
-            raise StillReading(f"{self.source_name}, after {timeout_s:g} s")
+        if self.reading:
+            self._require_not_stopping(f", after {timeout_s:g} s")
 
     def disconnect(self) -> None:
         """Stop reading and disconnect. Raises `StillReading`, after it has disconnected all the same."""
@@ -194,7 +198,8 @@ class BaseIngestionClient(ABC, Generic[T]):
             self.disconnect()
         finally:
             if self._own_queue is not None:
-                self._shed_at_the_end, own, self._own_queue = self._shed(), self._own_queue, None
+                self._shed_at_the_end, own = self._shed(), self._own_queue
+                self.queue = self._own_queue = self._queueing = None
                 own.close()
 
     def receive(self, append: Append, stop: Event) -> None:
@@ -238,6 +243,10 @@ class BaseIngestionClient(ABC, Generic[T]):
         if not self.config.global_enabled:
             raise IngestionOff(self.source_name)
 
+    def _require_not_stopping(self, since: str = "") -> None:
+        if self._stop.is_set():
+            raise StillReading(f"{self.source_name}{since}")
+
     def _tell(self, transition: Transition) -> None:
         level = logging.WARNING if transition.after is BreakerState.OPEN else logging.INFO
         self._log.log(level, "%s: the circuit is %s: %s", transition.name, transition.after.value, transition.reason)
@@ -248,9 +257,9 @@ class BaseIngestionClient(ABC, Generic[T]):
             return self._shed_at_the_end
         return self._own_queue.get_stats().total_dropped - self._shed_before - self._account.turned_away
 
-    def _read_into(self, queueing: Queueing) -> None:
+    def _read_into(self, queueing: Queueing, stop: Event) -> None:
         try:
-            self._read(queueing, self._stop, self._intake.judged)
+            self._read(queueing, stop, self._intake.judged)
         finally:
             queueing.flush()
 

@@ -32,7 +32,7 @@ class NotConnected(Transient):
 class CircuitOpen(Transient):
     """Calls are held back, because too many have failed."""
 
-    default_hint = "The next one is let through by itself. `client.circuit.reset` does it at once."
+    default_hint = "The next one is let through by itself. `reset_circuit_breaker()` of the client does it at once."
 
     def __init__(self, detail: str, wait_s: float | None) -> None:
         super().__init__(f"{detail}, for another {wait_s:.0f} s" if wait_s is not None else f"{detail}, until it is reset")
@@ -119,6 +119,7 @@ class Link:
             raise
         finally:
             self.breaker.finish(call, self.timing.clock(), outcome)
+        self._budget.succeeded()
         return result
 
     def disconnect(self, state: IngestionState, reason: str = "") -> None:

@@ -253,6 +253,20 @@ def test_what_the_queue_sheds_is_counted() -> None:
     assert client.get_stats().samples_dropped == 42
 
 
+def test_a_closed_client_can_begin_again() -> None:
+    """With a queue of its own again, and counts that go on."""
+    client = Scripted([rpm(1000.0 + n) for n in range(12)], config(queue=QueueSettings(max_size=10)))
+    client.read_through()
+    client.close()
+    client.steps = [rpm(2000.0 + n) for n in range(13)]
+
+    client.read_through()
+
+    stats = client.get_stats()
+    assert (stats.samples_received, stats.samples_processed, stats.samples_dropped) == (25, 20, 5)
+    assert values(client.queue) == [2003.0 + n for n in range(10)]
+
+
 def test_what_its_own_queue_does_not_take_is_counted_once() -> None:
     """Items of a higher priority stay, and the queue counts what it turned away as dropped, too."""
     client = Scripted(config=config(queue=QueueSettings(max_size=5)))
@@ -399,6 +413,9 @@ def test_a_reader_that_does_not_stop_is_told() -> None:
         client.stop_reading(timeout_s=0)
     client.hands.now += 100
     assert client.health_check()["reasons"][0].startswith("the reader has not come round")
+    assert client.connect()
+    with pytest.raises(StillReading):
+        client.start_reading()
     client.let_go.set()
     client.disconnect()
 

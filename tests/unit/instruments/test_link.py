@@ -202,3 +202,13 @@ def test_a_call_that_is_broken_off_gives_its_place_back() -> None:
         bench.link.call(interrupted)
 
     assert bench.link.call(lambda: 1) == 1
+
+
+def test_retries_of_a_source_that_mostly_answers_do_not_wait_for_a_budget() -> None:
+    """Thousands of failures with good calls between them are each tried again after the first delay."""
+    bench = Bench(lambda: True)
+
+    for _ in range(1_000):
+        for _ in range(10):
+            bench.link.call(lambda: 1)
+        assert bench.link.backoff()() == 0.1
