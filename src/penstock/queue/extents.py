@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.queue.frames import Header, Seal
+from penstock.queue.frames import MARKED, Header, Seal
 from penstock.queue.log import Place
 
 POINT_BYTES = 64 << 10
@@ -43,6 +43,7 @@ class Extent:
     until_us: int
     points: list[tuple[int, int]] = field(default_factory=list)
     marked: array[int] = field(default_factory=lambda: array("Q"))
+    _next_point: int = 0
 
     @property
     def first_place(self) -> Place:
@@ -56,9 +57,10 @@ class Extent:
 
     def grow(self, header: Header, position: int) -> None:
         """Another block follows, at this position of the file."""
-        if not self.points or position - self.points[-1][1] >= POINT_BYTES:
+        if position >= self._next_point:
             self.points.append((header.first, position))
-        if header.marked:
+            self._next_point = position + POINT_BYTES
+        if header.flags & MARKED:
             self.marked.append(position)
         self.end = header.end
         self.stop = position + header.size_bytes

@@ -136,9 +136,8 @@ def header_at(data: bytes | memoryview, position: int) -> Header | None:
     if len(data) - position < HEADER.size:
         return None
     header = Header._make(HEADER.unpack_from(data, position))
-    if header.magic != MAGIC or header.header_crc != crc32(data[position + CHECKED_FROM : position + HEADER.size]):
-        return None
-    return header
+    is_right = header.magic == MAGIC and header.header_crc == crc32(data[position + CHECKED_FROM : position + HEADER.size])
+    return header if is_right else None
 
 
 def is_whole(header: Header, body: bytes | memoryview) -> bool:

@@ -66,7 +66,7 @@ class LogSettings:
     lanes: int = 1
     max_bytes: int = 1 << 30
     min_free_bytes: int = 64 << 20
-    segment_bytes: int = 16 << 20
+    segment_bytes: int = 8 << 20
     retention_s: float = 30 * 86_400.0
 
     def require_room(self, held_bytes: int, size_bytes: int) -> None:

@@ -22,6 +22,9 @@ from penstock.queue.frames import (
 
 START_BYTES = HEADER.size + LOG_BYTES
 
+WAITING = frozenset({Kind.ENTRIES, Kind.GAP})
+"""Blocks that a reader gets to see."""
+
 NOBODYS = b""
 """The log of a file that is not what its name says."""
 
@@ -73,7 +76,7 @@ def from_seal(file: SegmentFile, read: Read) -> Scan | None:
     position = file.size_bytes - length
     frame = memoryview(read(position, length))
     header = header_at(frame, 0)
-    if header is None or not _of(file, header, Kind.SEAL) or not is_whole(header, frame[HEADER.size :]):
+    if header is None or header.kind != Kind.SEAL or not _of(file, header) or not is_whole(header, frame[HEADER.size :]):
         return None
     extent = unsealed(file, header, seal_of(frame[HEADER.size :]), position)
     if extent.first != file.first:
@@ -100,13 +103,14 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
             return Scan(claimed=file.first, log=NOBODYS, rest=data)
         behind = at + header.size_bytes
         whole = is_whole(header, view[at + HEADER.size : behind])
-        if header.kind in (Kind.ENTRIES, Kind.GAP) and _of(file, header, header.kind) and header.first >= scan.claimed:
+        if header.kind in WAITING and _of(file, header) and header.first >= scan.claimed:
             scan.claimed, scan.torn = header.end, behind > len(data)
             if whole:
                 _take(scan, file, header, at)
         elif header.kind == Kind.START and whole:
             scan.log = _log(file, data[at:behind])
-        end = behind if whole or header.kind == Kind.SEAL else end
+        if whole or header.kind == Kind.SEAL:
+            end = behind
         at = behind
     scan.rest = data[end:]
     return scan
@@ -115,12 +119,13 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
 def _contradicts(file: SegmentFile, header: Header, position: int) -> bool:
     """Whether a block says that it is in another file: the first one, or one of this lane and epoch that should stand further in front."""
     if position == 0:
-        return (header.lane, header.epoch, header.first) != (file.lane, file.epoch, file.first)
-    return (header.lane, header.epoch) == (file.lane, file.epoch) and header.first < file.first
+        return not _of(file, header) or header.first != file.first
+    return header.first < file.first and _of(file, header)
 
 
 def _take(scan: Scan, file: SegmentFile, header: Header, position: int) -> None:
-    if scan.extents and (last := scan.extents[-1]).end == header.first and last.stop == position:
+    last = scan.extents[-1] if scan.extents else None
+    if last and last.end == header.first and last.stop == position:
         last.grow(header, position)
     else:
         scan.extents.append(begun(file, header, position))
@@ -129,10 +134,10 @@ def _take(scan: Scan, file: SegmentFile, header: Header, position: int) -> None:
 def _log(file: SegmentFile, data: bytes) -> bytes | None:
     header = header_at(data, 0)
     body = data[HEADER.size :]
-    if header is None or not _of(file, header, Kind.START) or header.first != file.first or not is_whole(header, body):
+    if header is None or header.kind != Kind.START or not _of(file, header) or header.first != file.first or not is_whole(header, body):
         return None
     return body
 
 
-def _of(file: SegmentFile, header: Header, kind: int) -> bool:
-    return (header.kind, header.lane, header.epoch) == (kind, file.lane, file.epoch)
+def _of(file: SegmentFile, header: Header) -> bool:
+    return header.epoch == file.epoch and header.lane == file.lane
