@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -12,6 +12,7 @@ from penstock.queue.log import AppendUnknown, Entries, LogFull, LogSettings, Pla
 from penstock.queue.machine import Machine
 from penstock.queue.pending import Pending
 from penstock.queue.store import Store
+from penstock.queue.tail import Tail
 from tests.faults.disk import SimulatedDisk
 
 FOLDER = Path("/log")
@@ -57,7 +58,7 @@ class Voyage:
         """Open what is there."""
         self.now_us += self.random.choice((1, 5_000_000, -7_000_000))
         self.store = Store(self.disk, FOLDER, SETTINGS, Machine(lambda: self.now_us, self.random.randbytes))
-        found = self.store.register("reader")
+        found = self.store.keeper.register("reader")
         assert all(place <= cursor for place, cursor in zip(found, self.cursors, strict=False)), "a cursor leads"
         self.cursors = self.cursors or list(found)
 
@@ -91,6 +92,8 @@ class Voyage:
     def check(self) -> None:
         """Everything that is owed is read, in order, once, and nothing that was refused."""
         for lane in range(LANES):
+            if self.random.random() < 0.5:
+                self.store.state.lanes[lane].tail = Tail()  # everything is read from its file
             self._check(lane)
 
     def _check(self, lane: int) -> None:
@@ -110,12 +113,13 @@ class Voyage:
         assert len(set(seen)) == len(seen), "something is read twice"
         owed = {body for place, body in self.owed.items() if place.lane == lane and place >= self.cursors[lane]}
         assert owed <= set(seen), "something is lost"
-        marks = {Place(lane, one.first.epoch, one.first.offset + number) for one in self.store.marked(lane) for number in range(one.count)}
+        marked = self.store.reader.marked(lane)
+        marks = {replace(one.first, offset=one.first.offset + number) for one in marked for number in range(one.count)}
         assert {place for place in self.owed_marks if place.lane == lane and place >= self.cursors[lane]} <= marks
 
     def read(self, place: Place) -> Iterator[Entries]:
         """All from a place on."""
-        while found := self.store.read(place, self.random.choice((1, 700, 5_000))):
+        while found := self.store.reader.read(place, self.random.choice((1, 700, 5_000))):
             yield from found
             place = found[-1].end
 
@@ -124,7 +128,7 @@ class Voyage:
         ends = [entries.end for entries in self.read(self.cursors[lane])] or [self.cursors[lane]]
         self.check()
         self.cursors[lane] = ends[int(share * (len(ends) - 1))]
-        self.store.release("reader", [self.cursors[lane]])
+        self.store.keeper.release("reader", [self.cursors[lane]])
 
     def fill(self, room_bytes: int) -> None:
         """Append to a disk with so much room, and then release everything."""
@@ -137,12 +141,12 @@ class Voyage:
         for lane in range(LANES):
             self.release(lane, 1.0)
         left = [len(self.disk.names_seen[path].seen) for path in before & self.disk.names_seen.keys()]
-        synced = all(writer.is_synced for writer in self.store._writers)
+        synced = all(writer.is_synced for writer in self.store.state.writers)
         assert not synced or sum(left) <= LANES * SETTINGS.segment_bytes // 4, "a full disk cannot be emptied"
         self.disk.capacity_bytes = 1 << 30
 
     def _paths(self) -> set[Path]:
-        return {file.path for lane in self.store.lanes for file in lane.files()}
+        return {file.path for lane in self.store.state.lanes for file in lane.files()}
 
     def kill(self) -> None:
         """The process ends as it is; the disk keeps what it was given."""

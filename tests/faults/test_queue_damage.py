@@ -62,7 +62,7 @@ class Wreck:
 
     def _note(self, store: Store) -> None:
         noted = {block.first for block in self.blocks}
-        for lane in store.lanes:
+        for lane in store.state.lanes:
             for extent in lane.extents:
                 position = extent.start
                 for entries in everything(store, extent.first_place, extent.end_place):
@@ -131,7 +131,7 @@ class Wreck:
 
 def everything(store: Store, place: Place, end: Place | None = None) -> Iterator[Entries]:
     """What lies between two places."""
-    while found := store.read(place, 1):
+    while found := store.reader.read(place, 1):
         for entries in found:
             if end and entries.first >= end:
                 return
@@ -166,7 +166,7 @@ def assert_salvaged(wreck: Wreck, store: Store) -> None:
         gaps = [entries for entries in read if entries.gap and entries.gap.cause == DAMAGED]
         for block in inner:
             assert any(gap.first.offset <= block.first.offset < gap.end.offset for gap in gaps), "a loss is not told"
-        marks = {entries.first for entries in store.marked(lane)}
+        marks = {entries.first for entries in store.reader.marked(lane)}
         assert {entries.first for entries in read if entries.marked} == marks
 
 
@@ -185,7 +185,7 @@ def salvage(random: Random) -> None:
         place = pending.result(0)
         assert place > before
         assert place.offset >= before.offset
-        assert [body for entries in store.read(place, 1) for body in entries.bodies] == [b"new"]
+        assert [body for entries in store.reader.read(place, 1) for body in entries.bodies] == [b"new"]
 
 
 def test_damage(seed: int, scale: int) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from penstock.model.errors import PenstockError
-from penstock.queue import opening, reading, scanning, store, survey, writing
+from penstock.queue import keeper, opening, passages, reader, scanning, store, survey, writing
 from penstock.queue.lane import Lane
 from penstock.queue.log import Place
 from penstock.queue.segment import Segment
@@ -73,7 +73,7 @@ def _not_written_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def _bodies_not_checked(patch: pytest.MonkeyPatch) -> None:
-    for module in (scanning, reading):
+    for module in (scanning, passages):
         patch.setattr(module, "is_whole", lambda header, body: len(body) == header.length)
 
 
@@ -99,9 +99,9 @@ def _removing_needs_room(patch: pytest.MonkeyPatch) -> None:
         self._leave_spent()
         files = self._drop()
         if self._save():
-            self._give_back(files)
+            self._remove(files)
 
-    patch.setattr(store.Store, "_collect", collect)
+    patch.setattr(keeper.Keeper, "_collect", collect)
 
 
 def _everything_that_was_begun_is_removed(patch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def _cursors_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _seals_are_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(store.Store, "_ends_there", lambda *_: True)
+    patch.setattr(reader.Reader, "_ends_there", lambda *_: True)
 
 
 PROTECTIONS = [

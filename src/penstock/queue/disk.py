@@ -175,16 +175,20 @@ class RealDisk:
         return status.f_bavail * status.f_frsize
 
 
-def replace_file(disk: Disk, path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: under another name, synced, then renamed, and that made durable."""
+def replaced(disk: Disk, path: Path, content: bytes) -> bool:
+    """Write a file whole: under another name, synced, and then renamed. Whether that succeeded; if not, what was there before is there."""
     beside = path.with_name(f".{path.name}.unfinished")
-    if beside.name in disk.names(path.parent):
-        disk.unlink(beside)
-    file = disk.create(beside)
     try:
-        file.write(0, [content])
-        file.sync()
-    finally:
-        file.close()
-    disk.rename(beside, path)
-    disk.sync_folder(path.parent)
+        if beside.name in disk.names(path.parent):
+            disk.unlink(beside)
+        file = disk.create(beside)
+        try:
+            file.write(0, [content])
+            file.sync()
+        finally:
+            file.close()
+        disk.rename(beside, path)
+        disk.sync_folder(path.parent)
+    except OSError:
+        return False
+    return True

@@ -68,12 +68,12 @@ class DiskLog:
     @property
     def findings(self) -> Sequence[Finding]:
         """What was not as it was left when the log was opened, or was found damaged since."""
-        return tuple(self._store.findings)
+        return tuple(self._store.state.findings)
 
     @property
     def lanes(self) -> int:
         """As in `Log`; more than the settings say where the folder has more."""
-        return len(self._store.lanes)
+        return len(self._store.state.lanes)
 
     def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False, sync: bool = True, wake: bool = True) -> Pending:
         """As in `Log`."""
@@ -85,7 +85,7 @@ class DiskLog:
 
     def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
         """As in `Log`."""
-        return self._open(place.lane).read(place, max_bytes)
+        return self._open(place.lane).reader.read(place, max_bytes)
 
     def at(self, lane: int, offset: int) -> Place:
         """As in `Log`."""
@@ -93,7 +93,7 @@ class DiskLog:
 
     def marked(self, lane: int) -> Iterator[Entries]:
         """As in `Log`."""
-        return self._open(lane).marked(lane)
+        return self._open(lane).reader.marked(lane)
 
     def kept(self) -> Sequence[Kept]:
         """As in `Log`."""
@@ -105,11 +105,11 @@ class DiskLog:
 
     def register(self, consumer: str) -> Sequence[Place]:
         """As in `Log`."""
-        return self._open().register(consumer)
+        return self._open().keeper.register(consumer)
 
     def release(self, consumer: str, upto: Iterable[Place]) -> None:
         """As in `Log`."""
-        self._open().release(consumer, upto)
+        self._open().keeper.release(consumer, upto)
         self._listeners.wake()
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -132,7 +132,7 @@ class DiskLog:
     def _append(self, pending: Pending, *, wake: bool = True) -> Pending:
         with self._arrived:
             store = self._open(pending.lane)
-            self._settings.require_room(store.held_bytes + self._waiting_bytes, pending.size_bytes)
+            self._settings.require_room(store.state.held_bytes + self._waiting_bytes, pending.size_bytes)
             if self._waiting and self._waiting_bytes + pending.size_bytes > WAITING_BYTES:
                 raise LogFull(f"{self._waiting_bytes:,} bytes wait for the disk already")
             pending.group = self._group
@@ -184,7 +184,8 @@ class DiskLog:
             self._store.commit(pendings)
         except Exception:  # the edge of the thread: whoever waits has to be told, and the next append to be tried
             logger.exception("an append failed")
-        self._answered(pendings)
+        finally:  # also where this thread is interrupted: others may wait for the same group
+            self._answered(pendings)
 
     def _answered(self, pendings: Sequence[Pending]) -> None:
         for pending in pendings:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from penstock.queue.extents import Extent, SegmentFile
 from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Gap, Kept, Place
-from penstock.queue.reading import Passage, passage
+from penstock.queue.passages import Passage, passage
 from penstock.queue.tail import Tail
 
 
@@ -68,11 +68,10 @@ class Lane:
         return [file for file in dict.fromkeys(extent.file for extent in dropped) if file not in left]
 
     def replace(self, file: SegmentFile, found: Sequence[Extent]) -> None:
-        """Take what a closer look found in a file for what was known of it; nothing is known anew."""
+        """Take what a closer look found in a file for what was known of it, which is at least one extent; nothing is known anew."""
         known = [number for number, extent in enumerate(self.extents) if extent.file is file]
-        if known:
-            low, high = self.extents[known[0]].first, self.extents[known[-1]].end
-            self.extents[known[0] : known[-1] + 1] = cut(found, low, high)
+        low, high = self.extents[known[0]].first, self.extents[known[-1]].end
+        self.extents[known[0] : known[-1] + 1] = cut(found, low, high)
 
     def _gap(self, place: Place, end: int, at: int) -> Entries | None:
         cause = DAMAGED

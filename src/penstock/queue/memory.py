@@ -155,8 +155,7 @@ class MemoryLog:
             self._require_open()
             self._consumers.release(consumer, upto, self._clock_us())
             for number, lane in enumerate(self._lanes):
-                if (least := self._consumers.least(number, self._clock_us())) is not None:
-                    lane.drop(least)
+                lane.drop(self._consumers.least(number, self._clock_us()) or lane.first)
         self._listeners.wake()
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:

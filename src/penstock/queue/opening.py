@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -28,7 +29,7 @@ from penstock.queue.documents import (
 from penstock.queue.extents import SegmentFile
 from penstock.queue.lane import Lane
 from penstock.queue.log import NO_EPOCH
-from penstock.queue.survey import QUARANTINE, Survey, log_of, survey
+from penstock.queue.survey import QUARANTINE, SUFFIX, Survey, log_of, survey
 
 FOREIGN = "foreign"
 NOT_MOVED = ", and could not be moved"
@@ -93,8 +94,8 @@ def contents(disk: Disk, folder: Path, least_lanes: int) -> Contents:
     ends = places(found.identity.ends) if found.identity else []
     released = places(record.released) if record else []
     found.consumers = known_from(record) if record else {}
-    numbers = [int(name) for name in disk.names(folder) if name.isdecimal()]
-    found.surveys = [survey(disk, folder, number) for number in range(max([least_lanes, len(ends), *(number + 1 for number in numbers)]))]
+    lanes = max([least_lanes, len(ends), *(int(name) + 1 for name in disk.names(folder) if _is_lane(disk, folder / name))])
+    found.surveys = [survey(disk, folder, number) for number in range(lanes)]
     found.log = bytes.fromhex(found.identity.log) if found.identity else log_of(found.surveys)
     for lane in found.surveys:
         lane.sort_out(found.log or b"")
@@ -117,14 +118,13 @@ def mend(disk: Disk, found: Contents, oldest_us: int) -> Iterator[Finding]:
             with suppress(OSError):
                 disk.unlink(path)
         for path in surveyed.foreign:
-            yield Finding(
-                path, f"is not of this log{aside(disk, path, quarantine / FOREIGN / f'{lane.number}-{path.name}')}. It is not read."
-            )
+            moved = aside(disk, path, quarantine / FOREIGN / f"{lane.number}-{path.name}")
+            yield Finding(path, f"does not belong here{moved}. It is not read.")
         for file in surveyed.damaged(lane.end.offset):
             if not file.quarantined:
                 yield to_quarantine(disk, found.folder, file)
         yield from _synced(disk, surveyed)
-        _tidy(disk, quarantine / str(lane.number), {found.file.path for found in surveyed.segments if found.scan.extents}, oldest_us)
+        tidy(disk, quarantine / str(lane.number), {found.file.path for found in surveyed.segments if found.scan.extents}, oldest_us)
 
 
 def to_quarantine(disk: Disk, folder: Path, file: SegmentFile) -> Finding:
@@ -156,12 +156,27 @@ def give_back(disk: Disk, file: SegmentFile, *, keep_damaged: bool) -> None:
         disk.unlink(file.path)
 
 
+def tidy(disk: Disk, folder: Path, needed: AbstractSet[Path], oldest_us: int) -> None:
+    """Remove what is in a quarantine and can be of use to a person only, if it is older than that."""
+    for path in (folder / name for name in disk.names(folder)):
+        if path not in needed:
+            with suppress(OSError):
+                if disk.modified_us(path) < oldest_us:
+                    disk.unlink(path)
+
+
+def _is_lane(disk: Disk, folder: Path) -> bool:
+    return folder.name.isdecimal() and any(name.endswith(SUFFIX) for name in disk.names(folder))
+
+
 def _document(disk: Disk, path: Path, kind: type[T], damaged: list[Path]) -> T | None:
     if path.name not in disk.names(path.parent):
         return None
     try:
         line = checked(disk.read(path, 0, disk.size(path)))
-    except DocumentDamaged:
+    except (DocumentDamaged, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EIO:
+            raise
         damaged.append(path)
         return None
     if (version := msgspec.json.decode(line)["version"]) > VERSION:
@@ -177,11 +192,3 @@ def _synced(disk: Disk, surveyed: Survey) -> Iterator[Finding]:
             disk.sync_folder(last.path.parent)
         except OSError as error:
             yield Finding(last.path, f"may not be on disk to its end: {error.strerror}.")
-
-
-def _tidy(disk: Disk, folder: Path, needed: AbstractSet[Path], oldest_us: int) -> None:
-    for path in (folder / name for name in disk.names(folder)):
-        if path not in needed:
-            with suppress(OSError):
-                if disk.modified_us(path) < oldest_us:
-                    disk.unlink(path)

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from penstock.queue.disk import Disk
@@ -17,6 +18,7 @@ from penstock.queue.scanning import Scan, from_blocks, from_seal
 
 QUARANTINE = "quarantine"
 PIECE_BYTES = 4_096
+SUFFIX = ".seg"
 _NAME = re.compile(r"(\d{20})-([0-9a-f]{20})\.seg")
 
 
@@ -124,7 +126,7 @@ def survey(disk: Disk, folder: Path, number: int) -> Survey:
                 epoch, first = bytes.fromhex(match[2]), int(match[1])
                 file = SegmentFile(place / name, number, epoch, first, disk.size(place / name), quarantined=quarantined)
                 lane.segments.append(Found(file, look(disk, file)))
-            elif name.endswith(".seg"):
+            elif name.endswith(SUFFIX):
                 lane.foreign.append(place / name)
     lane.segments.sort(key=lambda found: (found.file.epoch, found.file.first))
     return lane
@@ -132,32 +134,29 @@ def survey(disk: Disk, folder: Path, number: int) -> Survey:
 
 def look(disk: Disk, file: SegmentFile) -> Scan:
     """What can be read of a segment; by its seal if it has one and nobody has found it damaged."""
-    sealed = None if file.quarantined else from_seal(file, lambda position, length: disk.read(file.path, position, length))
+    sealed = None if file.quarantined else from_seal(file, partial(_read, disk, file))
     return sealed or look_closely(disk, file)
 
 
 def look_closely(disk: Disk, file: SegmentFile) -> Scan:
     """What can be read of a segment, block by block; nothing of one that is gone."""
-    return from_blocks(file, _whole(disk, file))
-
-
-def _whole(disk: Disk, file: SegmentFile) -> bytes:
     try:
-        return disk.read(file.path, 0, file.size_bytes)
+        return from_blocks(file, _read(disk, file, 0, file.size_bytes))
     except FileNotFoundError:
-        return b""
+        return from_blocks(file, b"")
+
+
+def _read(disk: Disk, file: SegmentFile, position: int, length: int) -> bytes:
+    """A part of a file; zeros, which are no block, where the disk cannot read it."""
+    try:
+        return disk.read(file.path, position, length)
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        return b"".join(_piece(disk, file, position) for position in range(0, file.size_bytes, PIECE_BYTES))
-
-
-def _piece(disk: Disk, file: SegmentFile, position: int) -> bytes:
-    length = min(PIECE_BYTES, file.size_bytes - position)
-    try:
-        return disk.read(file.path, position, length)
-    except OSError:
-        return bytes(length)  # zeros are no block: what was there is missing
+    if length <= PIECE_BYTES:
+        return bytes(length)
+    pieces = range(position, position + length, PIECE_BYTES)
+    return b"".join(_read(disk, file, at, min(PIECE_BYTES, position + length - at)) for at in pieces)
 
 
 def log_of(surveys: Sequence[Survey]) -> bytes | None:

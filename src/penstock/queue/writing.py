@@ -14,6 +14,7 @@ from penstock.queue.lane import Lane
 from penstock.queue.log import AppendUnknown, LogFull, Place
 from penstock.queue.pending import Pending
 from penstock.queue.segment import Segment, blocks_of
+from penstock.queue.survey import SUFFIX
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -83,7 +84,7 @@ class LaneWriter:
                 self._disk.unlink(segment.file.path)
 
     def _answer(self, pendings: Sequence[Pending], first: Place, failure: OSError | None, *, known: bool) -> None:
-        told = f"{self._folder}: {failure.strerror if failure else ''}"
+        told = f"{self._folder}: {failure}"
         for pending in pendings:
             end = first.offset + pending.count
             if known and end <= self._next:
@@ -144,4 +145,4 @@ class LaneWriter:
 
 def segment_name(first: int, epoch: bytes) -> str:
     """What a segment is called, so that names sort as offsets do."""
-    return f"{first:020d}-{epoch.hex()}.seg"
+    return f"{first:020d}-{epoch.hex()}{SUFFIX}"

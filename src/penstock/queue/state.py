@@ -1,0 +1,62 @@
+"""What the parts of a store share: the folder, its lanes, and the locks that guard them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penstock.queue.disk import Disk
+from penstock.queue.extents import SegmentFile
+from penstock.queue.lane import Lane
+from penstock.queue.log import LogSettings
+from penstock.queue.machine import Machine
+from penstock.queue.opening import Finding
+from penstock.queue.writing import LaneWriter
+
+
+@dataclass(slots=True)
+class State:
+    """The state of an open log. `lock` guards what readers see and is held for moments; who writes segments holds `writing` first.
+
+    `held_bytes` is the size of all segments in which something is kept, after each change of that.
+    """
+
+    disk: Disk
+    folder: Path
+    settings: LogSettings
+    machine: Machine
+    lanes: Sequence[Lane]
+    findings: list[Finding]
+    lock: threading.Lock
+    writers: Sequence[LaneWriter]
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    held_bytes: int = 0
+
+    @property
+    def segment_bytes(self) -> int:
+        """The size at which a segment is full."""
+        return min(self.settings.segment_bytes, self.settings.max_bytes // (8 * len(self.lanes)))
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether so much can be written, and the disk keeps what the settings leave to others."""
+        return self.disk.free_bytes(self.folder) - size_bytes >= self.settings.min_free_bytes
+
+    def count(self) -> None:
+        """Add up what is held."""
+        with self.lock:
+            self.held_bytes = sum(lane.kept().size_bytes for lane in self.lanes)
+
+    def being_written(self) -> Mapping[SegmentFile, int]:
+        """The segments that are being written, and their sizes; for who holds `writing`."""
+        return {writer.file: writer.file.size_bytes for writer in self.writers if writer.file}
+
+    def count_what_grew(self, before: Mapping[SegmentFile, int]) -> None:
+        """As `count`, and cheaper where no segment was begun or left: a log may have many."""
+        now = self.being_written()
+        if now.keys() != before.keys():
+            self.count()
+            return
+        with self.lock:
+            self.held_bytes += sum(now.values()) - sum(before.values())

@@ -1,0 +1,203 @@
+"""A log on disk, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from penstock.queue import documents, files
+from penstock.queue.disk import RealDisk
+from penstock.queue.documents import Identity, encoded
+from penstock.queue.files import CUT, DiskLog, LogNotAccessible
+from penstock.queue.log import AppendUnknown, Gap, LogFull, LogLocked, LogSettings, Place
+from penstock.queue.machine import Machine, machine_id
+from penstock.queue.opening import LogOfAnotherVersion
+from penstock.queue.store import Store
+from penstock.testing.logs import SETTINGS, WAIT_S, bodies, numbers, stretches
+
+OPENING = "import sys, pathlib; from penstock.queue.files import DiskLog; DiskLog(pathlib.Path(sys.argv[1]))"
+
+
+def segments(folder: Path) -> list[Path]:
+    """All segments of the first lane."""
+    return sorted((folder / "0").iterdir())
+
+
+def test_one_process_for_each_folder(tmp_path: Path) -> None:
+    """Another one is told who has it, and takes it over when that is gone."""
+    with closing(DiskLog(tmp_path)):
+        with pytest.raises(LogLocked, match=f"process {os.getpid()}"):
+            DiskLog(tmp_path)
+        other = subprocess.run([sys.executable, "-c", OPENING, str(tmp_path)], capture_output=True, check=False)
+        assert b"Another process has this log open" in other.stderr
+
+    DiskLog(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    """The place is named, and nothing is held."""
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(LogNotAccessible, match="file"):
+        DiskLog(tmp_path / "file")
+
+
+def test_a_folder_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That there is no room for a new log is told as that."""
+    monkeypatch.setattr(RealDisk, "make_folder", failing(errno.ENOSPC))
+
+    with pytest.raises(LogFull, match="No space"):
+        DiskLog(tmp_path)
+
+
+def failing(number: int) -> Callable[..., None]:
+    """A call that fails."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "where")
+
+    return fail
+
+
+def test_a_log_of_a_newer_version(tmp_path: Path) -> None:
+    """It is left alone, and can be opened by whoever understands it."""
+    identity = Identity("00" * 16, "00" * 10, "", 0, 0, version=2)
+    (tmp_path / documents.IDENTITY).write_bytes(encoded(identity))
+
+    for _ in range(2):  # the lock is not kept
+        with pytest.raises(LogOfAnotherVersion, match="version 2"):
+            DiskLog(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "log.json"]
+
+
+def test_a_copy_is_noticed(tmp_path: Path) -> None:
+    """A folder that is another one than before is said to be one; what is in it is read, and goes on under a greater epoch."""
+    with closing(DiskLog(tmp_path / "one", SETTINGS)) as log:
+        first = log.append(0, numbers(0, 3)).result(WAIT_S)
+        assert log.findings == ()
+    (tmp_path / "one").rename(tmp_path / "moved")
+    (tmp_path / "two").mkdir()
+    for path in (tmp_path / "moved").iterdir():
+        path.rename(tmp_path / "two" / path.name)
+
+    with closing(DiskLog(tmp_path / "two", SETTINGS)) as log:
+        assert [str(finding) for finding in log.findings] == [
+            f"{tmp_path / 'two'}: is not the folder it was: it was copied, restored or moved. Its entries are read."
+        ]
+        assert bodies(log, 0) == numbers(0, 3)
+        assert log.append(0, numbers(3, 4)).result(WAIT_S) > Place(0, first.epoch, 1 << 60)
+
+
+def test_rubbish_at_the_end_is_a_gap_of_unknown_size(tmp_path: Path) -> None:
+    """What stands behind the last entry and is no block any more may have been entries: that is recorded, once."""
+    log = DiskLog(tmp_path, SETTINGS)
+    log.append(0, numbers(0, 3)).result(WAIT_S)
+    with segments(tmp_path)[0].open("ab") as file:
+        file.write(b"no block")
+    again = tmp_path / "again"
+    (again / "0").mkdir(parents=True)
+    (again / "0" / segments(tmp_path)[0].name).write_bytes(segments(tmp_path)[0].read_bytes())
+    log.close()
+
+    for _ in range(2):
+        with closing(DiskLog(again, SETTINGS)) as log:
+            while log.kept()[0].end.offset < 4:
+                pass
+            read = list(stretches(log, log.kept()[0].first))
+
+            assert [entries.gap for entries in read] == [None, Gap(CUT)]
+
+
+def test_rubbish_that_cannot_be_recorded_is_found_again(tmp_path: Path) -> None:
+    """A log that is full opens; the gap is recorded when there is room."""
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        log.append(0, numbers(0, 3)).result(WAIT_S)
+    path = segments(tmp_path)[0]
+    path.write_bytes(path.read_bytes()[: 50 + 16 + 50 + 3 * (4 + len(numbers(0, 1)[0]))] + b"no block")
+    (tmp_path / documents.IDENTITY).unlink()
+
+    with closing(DiskLog(tmp_path, LogSettings(lanes=3, max_bytes=1, min_free_bytes=0))) as log:
+        assert len(list(stretches(log, log.kept()[0].first))) == 1
+
+
+def test_too_much_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for the disk in memory is bounded: the rest is refused at once."""
+    monkeypatch.setattr(files, "WAITING_BYTES", 1_000)
+    with closing(DiskLog(tmp_path, SETTINGS)) as log, log._store.state.writing:
+        first = log.append(0, [b"x" * 2_000])
+        while log._waiting:
+            pass
+        second = log.append(0, [b"y" * 2_000])
+        with pytest.raises(LogFull, match="wait for the disk"):
+            log.append(0, [b"z"])
+        log._store.state.writing.release()
+        assert [first.result(WAIT_S).offset, second.result(WAIT_S).offset] == [0, 1]
+        log._store.state.writing.acquire()
+
+
+def test_a_disk_that_has_to_stay_free(tmp_path: Path) -> None:
+    """An append that would use what others need is refused."""
+    with closing(DiskLog(tmp_path, LogSettings(min_free_bytes=1 << 60))) as log, pytest.raises(LogFull, match="would stay free"):
+        log.append(0, [b"x"]).result(WAIT_S)
+
+
+def test_a_defect_is_told_to_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """An error in the program hangs nobody, and the log goes on in a new epoch."""
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        before = log.append(0, numbers(0, 1)).result(WAIT_S)
+        with monkeypatch.context() as patch, caplog.at_level(logging.CRITICAL, "penstock"):
+            patch.setattr(Store, "_commit", lambda *_: 1 / 0)
+            with pytest.raises(AppendUnknown, match="error in the program"):
+                log.append(0, numbers(1, 2)).result(WAIT_S)
+
+        after = log.append(0, numbers(2, 3)).result(WAIT_S)
+
+        assert (after.offset, after.epoch > before.epoch) == (1, True)
+
+
+def test_an_interrupt_leaves_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the wait of the thread that writes for all; the others hear that they do not know."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        pendings = [log.append(0, [b"x"], wake=False) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "_commit", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                pendings[0].result(WAIT_S)
+
+        with pytest.raises(AppendUnknown):
+            pendings[1].result(WAIT_S)
+        assert log.append(0, [b"y"]).result(WAIT_S).offset == 0
+
+
+def test_a_folder_may_have_more_lanes(tmp_path: Path) -> None:
+    """What was appended to lanes is there also for one who asks for fewer; folders that are no lanes are left alone."""
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        log.append(2, numbers(0, 3)).result(WAIT_S)
+    (tmp_path / "9999").mkdir()
+    (tmp_path / documents.IDENTITY).unlink()
+
+    with closing(DiskLog(tmp_path)) as log:
+        assert log.lanes == 3
+        assert bodies(log, 2) == numbers(0, 3)
+
+
+def test_a_machine_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's name does as well."""
+    assert machine_id()
+    monkeypatch.setattr(Path, "read_text", failing(errno.ENOENT))
+
+    assert machine_id() == os.uname().nodename
+    assert Machine().clock_us() > 1_700_000_000_000_000

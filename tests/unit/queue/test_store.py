@@ -1,0 +1,282 @@
+"""The folder of a log on a disk that loses files, and sectors, and refuses."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from penstock.queue import tail
+from penstock.queue.documents import CONSUMERS, IDENTITY
+from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, AppendUnknown, Gap, LogFull, LogSettings, Place
+from penstock.queue.machine import Machine
+from penstock.queue.opening import RELEASED
+from penstock.queue.pending import Pending
+from penstock.queue.segment import BLOCK_BYTES
+from penstock.queue.state import State
+from penstock.queue.store import Store
+from tests.faults.disk import SimulatedDisk
+
+FOLDER = Path("/log")
+LONG_AFTER_US = 1_900_000_000_000_000
+SETTINGS = LogSettings(min_free_bytes=0, segment_bytes=1_000, max_bytes=1 << 30)
+
+
+class Bench:
+    """A log with one lane, and its disk."""
+
+    def __init__(self) -> None:
+        self.disk = SimulatedDisk(Random(1))
+        self.now_us = 1_800_000_000_000_000
+        self.open()
+
+    def open(self, settings: LogSettings = SETTINGS) -> None:
+        """Open the folder as it is."""
+        self.store = Store(self.disk, FOLDER, settings, Machine(lambda: self.now_us, Random(self.now_us).randbytes))
+
+    def append(self, *bodies: bytes, marked: bool = False, sync: bool = True) -> Place:
+        """An append by itself."""
+        self.store.commit([pending := Pending(0, bodies, marked=marked, sync=sync)])
+        return pending.result(0)
+
+    def read(self) -> list[bytes | Gap | None]:
+        """Everything, entries and gaps."""
+        place, found = Place(0, bytes(10), 0), list[bytes | Gap | None]()
+        while read := self.store.reader.read(place, 1):
+            for entries in read:
+                found += entries.bodies or [entries.gap]
+            place = read[-1].end
+        return found
+
+    def segments(self, folder: Path = FOLDER / "0") -> list[Path]:
+        """The files of the lane."""
+        return sorted(path for path in self.disk.names_seen if path.parent == folder)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """An empty one, that reads everything from its files."""
+    monkeypatch.setattr(tail, "TAIL_BYTES", 0)
+    return Bench()
+
+
+def told(found: list[bytes | Gap | None]) -> list[bytes | int | None]:
+    """Bodies, and the sizes of gaps of what is damaged or missing."""
+    assert all(one.cause == DAMAGED for one in found if isinstance(one, Gap))
+    return [one.count if isinstance(one, Gap) else one for one in found]
+
+
+def test_a_file_that_vanishes_is_a_gap(bench: Bench) -> None:
+    """What somebody removed behind the log's back is told, and what else there is is read."""
+    for number in range(4):
+        bench.append(b"%d" % number * 990)
+    bench.disk.names_seen.pop(bench.segments()[1])
+
+    assert told(bench.read()) == [b"0" * 990, 1, b"2" * 990, b"3" * 990]
+    assert [finding.path for finding in bench.store.state.findings] != []
+
+
+def test_sectors_that_cannot_be_read_are_a_gap(bench: Bench) -> None:
+    """Around them, everything is read: found by a reader, and by an opening."""
+    bodies = [b"%d" % number * 4_000 for number in range(8)]
+    bench.open(LogSettings(min_free_bytes=0))
+    for body in bodies:
+        bench.append(body)
+
+    def unreadable(path: Path, position: int, length: int) -> bytes:
+        if path.suffix == ".seg" and position <= 13_000 < position + length:
+            raise OSError(errno.EIO, "Input/output error")
+        return SimulatedDisk.read(bench.disk, path, position, length)
+
+    bench.disk.read = unreadable  # type: ignore[method-assign]
+    assert told(bench.read()) == [*bodies[:3], 2, *bodies[5:]]
+    bench.open()
+    assert told(bench.read()) == [*bodies[:3], 2, *bodies[5:]]
+
+
+def test_what_this_process_may_not_do_is_no_damage(bench: Bench) -> None:
+    """A file that is there and may not be read, now or at all, is not taken for lost."""
+    bench.append(b"entry")
+    for number in (errno.EMFILE, errno.EACCES):
+        bench.disk.failing.append(("read", number))
+        with pytest.raises(OSError, match="error"):
+            bench.read()
+        bench.disk.failing.append(("read", number))
+        with pytest.raises(OSError, match="error"):
+            bench.open()
+
+    assert bench.read() == [b"entry"]
+
+
+def test_small_files_that_cannot_be_read_are_made_again(bench: Bench) -> None:
+    """A broken sector under them keeps no log from opening."""
+    bench.store.keeper.register("one")
+    bench.append(b"entry")
+    bench.disk.failing += [("read", errno.EIO), ("read", errno.EIO)]
+
+    bench.open()
+
+    assert {finding.path.name for finding in bench.store.state.findings} == {IDENTITY, CONSUMERS}
+    assert bench.read() == [b"entry"]
+
+
+def test_damage_in_the_segment_that_is_written(bench: Bench) -> None:
+    """It is put aside; entries that were written and not synced yet are kept, and appending goes on in another one."""
+    bench.append(b"first")
+    bench.append(b"second", marked=True)
+    bench.append(b"third", marked=True)
+    bench.append(b"fourth", sync=False)
+    path = bench.segments()[0]
+    content = bench.disk.names_seen[path].seen
+    content[content.index(b"second")] ^= 1
+
+    assert [list(entries.bodies) for entries in bench.store.reader.marked(0)] == [[b"third"]]
+    assert bench.append(b"fifth").offset == 4
+    assert told(bench.read()) == [b"first", 1, b"third", b"fourth", b"fifth"]
+    assert bench.store.at(0, 1).offset == 1
+    assert len(bench.segments()) == 1
+    assert [one.name for one in bench.segments(FOLDER / "quarantine" / "0")] == [path.name]
+
+
+def test_damage_that_cannot_be_put_aside(bench: Bench) -> None:
+    """What can be read is read where it is."""
+    bench.append(b"first")
+    bench.append(b"second")
+    content = bench.disk.names_seen[bench.segments()[0]].seen
+    content[content.index(b"first")] ^= 1
+    bench.disk.failing.append(("make_folder", errno.ENOSPC))
+
+    bench.open()
+
+    assert [str(finding).partition(": ")[2] for finding in bench.store.state.findings] == [
+        "is damaged, and could not be moved. What can be read of it is read, and what cannot is a gap."
+    ]
+    assert told(bench.read()) == [1, b"second"]
+
+
+def test_what_is_damaged_is_kept_for_a_person(bench: Bench) -> None:
+    """A segment in quarantine stays when it was released, until it is old."""
+    place = bench.store.keeper.register("one")[0]
+    bench.append(b"first")
+    bench.append(b"second")
+    content = bench.disk.names_seen[bench.segments()[0]].seen
+    content[content.index(b"first")] ^= 1
+    assert told(bench.read()) == [1, b"second"]
+
+    bench.store.keeper.release("one", [bench.store.kept()[0].end])
+    quarantine = FOLDER / "quarantine" / "0"
+    assert [path.suffix for path in bench.segments(quarantine)] == [RELEASED]
+    assert bench.store.reader.read(place, 1)[0].gap is not None
+    bench.open()
+    assert len(bench.segments(quarantine)) == 1
+    bench.now_us = LONG_AFTER_US
+    bench.open()
+    assert bench.segments(quarantine) == []
+
+
+def test_what_is_damaged_makes_room_on_a_full_disk(bench: Bench) -> None:
+    """A full disk can always be emptied by releasing."""
+    bench.open(LogSettings(min_free_bytes=1_000))
+    bench.store.keeper.register("one")
+    bench.append(b"first")
+    content = bench.disk.names_seen[bench.segments()[0]].seen
+    content[content.index(b"first")] ^= 1
+    bench.read()
+    bench.disk.capacity_bytes = 0
+
+    bench.store.keeper.release("one", [bench.store.kept()[0].end])
+
+    assert [path for path in bench.disk.names_seen if "quarantine" in path.parts] == []
+
+
+def test_an_end_that_may_not_be_on_disk_is_told(bench: Bench) -> None:
+    """What a dead process wrote is read, and that it could not be made durable is said."""
+    bench.append(b"entry")
+    bench.disk.failing.append(("sync", errno.EIO))
+
+    bench.open()
+
+    assert ["may not be on disk" in finding.what for finding in bench.store.state.findings] == [True]
+    assert bench.read() == [b"entry"]
+
+
+def test_an_empty_segment_is_removed(bench: Bench) -> None:
+    """One that was begun, and to which nothing was written, leaves nothing behind."""
+    bench.append(b"entry")
+    bench.disk.create(FOLDER / "0" / f"{1:020d}-{'7f' * 10}.seg").write(0, [bytes(100)])
+
+    bench.open()
+
+    assert len(bench.segments()) == 1
+    assert bench.read() == [b"entry"]
+    assert bench.store.state.findings == []
+
+
+def test_a_segment_without_entries_is_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there was room to begin a segment, and not for the first entries."""
+    bench.disk.capacity_bytes -= bench.disk.free_bytes(FOLDER) - 100
+    monkeypatch.setattr(State, "has_room", lambda *_: True)  # and then somebody else is faster
+    with pytest.raises(LogFull):
+        bench.append(b"x" * 500)
+    bench.store.close()
+    bench.disk.capacity_bytes = 1 << 30
+
+    bench.open()
+    bench.append(b"entry")
+
+    assert bench.read() == [b"entry"]
+
+
+def test_what_is_released_while_it_is_read(bench: Bench) -> None:
+    """A file that is gone because it was given back is no damage."""
+    bench.store.keeper.register("one")
+    bodies = [b"%d" % number * 990 for number in range(3)]
+    for body in bodies:
+        bench.append(body)
+    place = bench.store.at(0, 2)
+
+    def read(path: Path, position: int, length: int) -> bytes:
+        del bench.disk.read
+        bench.store.keeper.release("one", [place])
+        return bench.disk.read(path, position, length)
+
+    bench.disk.read = read  # type: ignore[method-assign]
+
+    (gap, last) = bench.read()
+
+    assert isinstance(gap, Gap)
+    assert (gap.cause, gap.count, last) == (NO_LONGER_KEPT, 2, bodies[2])
+    assert bench.store.state.findings == []
+
+
+def test_a_large_append_becomes_several_blocks(bench: Bench) -> None:
+    """So much is read at once as a block holds, and small appends that wait together are one block."""
+    bodies = [b"%d" % number * (BLOCK_BYTES // 3) for number in range(8)]
+    pendings = [Pending(0, [b"a"]), Pending(0, bodies), Pending(0, [b"b"]), Pending(0, [b"x" * BLOCK_BYTES]), Pending(0, [b"y"])]
+    bench.open(LogSettings(min_free_bytes=0))
+    bench.store.commit(pendings)
+
+    blocks = [entries.count for entries in bench.store.reader.read(pendings[0].result(0), 1 << 30)]
+
+    assert bench.read() == [b"a", *bodies, b"b", b"x" * BLOCK_BYTES, b"y"]
+    assert blocks == [1, 3, 3, 3, 1, 1]
+    assert [pending.result(0).offset for pending in pendings] == [0, 1, 9, 10, 11]
+
+
+def test_an_append_of_which_a_part_had_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is unknown, and its first entries are read; what was appended with it and had no room at all was not appended."""
+    bodies = [b"%d" % number * BLOCK_BYTES for number in range(3)]
+    bench.open(LogSettings(min_free_bytes=0))
+    whole, part, none = Pending(0, [b"whole"]), Pending(0, bodies), Pending(0, [b"none"])
+    bench.disk.capacity_bytes -= bench.disk.free_bytes(FOLDER) - int(2.5 * BLOCK_BYTES)
+    monkeypatch.setattr(State, "has_room", lambda *_: True)  # and then somebody else is faster
+
+    bench.store.commit([whole, part, none])
+
+    assert whole.result(0).offset == 0
+    for pending, error in ((part, AppendUnknown), (none, LogFull)):
+        with pytest.raises(error):
+            pending.result(0)
+    assert bench.read() == [b"whole", *bodies[:2]]
