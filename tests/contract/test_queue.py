@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from penstock.model.gaps import SHED, Gap
-from penstock.ports.source import Progress, Source
+from penstock.ports.source import Source
 from penstock.queue.arrivals import Arrivals
 from penstock.queue.log import LogSettings
 from penstock.queue.memory import MemoryLog
@@ -48,7 +48,7 @@ def filled() -> MemoryLog:
 
 def live(log: MemoryLog, portions: Portions) -> LogSource:
     """The log as a live source."""
-    stretches = attach(log, "a consumer", Progress(), read_bytes=30)
+    stretches = attach(log, "a consumer", read_bytes=30)
     return LogSource(stretches, "a consumer", decoder(), recalled, Arrivals(stretches, flush_interval_s=0), portions)
 
 
@@ -78,7 +78,7 @@ class TestRestingLog(ReleasingSuite):
             for lane in (2, 0, 1, 0):
                 log.append(lane, [b"%d %d %d" % (epoch, lane, number) for number in range(4)]).result()
             log._epoch = bytes(9) + b"2"
-        stretches = attach(log, "a consumer", Progress())
+        stretches = attach(log, "a consumer")
         return LogSource(stretches, "a consumer", RawEntries(), lambda _: RawEntries(), portions=Portions(batch_bytes=30))
 
 

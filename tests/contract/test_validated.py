@@ -7,7 +7,7 @@ import math
 import pyarrow as pa
 
 from penstock.instruments import Validated
-from penstock.ports.source import Progress, Source
+from penstock.ports.source import Source
 from penstock.queue.arrivals import Arrivals
 from penstock.queue.memory import MemoryLog
 from penstock.queue.source import LogSource, Portions, attach
@@ -41,7 +41,7 @@ class TestValidatedQueue(ReleasingSuite):
         log.append(0, [b"no object"]).result()
         decoder = learned([b'{"channel": "rpm", "value": 1.5}'], {})
         assert decoder is not None
-        stretches = attach(log, "a consumer", Progress())
+        stretches = attach(log, "a consumer")
         return Validated(LogSource(stretches, "a consumer", decoder, recalled, Arrivals(stretches), Portions(batch_bytes=50)))
 
     async def test_it_grows_as_its_source_does(self) -> None:

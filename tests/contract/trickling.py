@@ -65,7 +65,7 @@ def trickling(random: Random, turned_away: Callable[[int], bool]) -> Cargo:
         size = random.randint(1, 12)
         portions.append(bodies[:size])
         bodies = bodies[size:]
-    stretches = attach(MemoryLog(), "a pipeline", Progress(), read_bytes=random.randint(1, 60))
+    stretches = attach(MemoryLog(), "a pipeline", read_bytes=random.randint(1, 60))
     arrivals, sizes = Arrivals(stretches, flush_interval_s=0), Portions(random.randint(1, 40), random.randint(1, 200))
     source = TricklingLog(stretches, "a pipeline", Numbers(), lambda _: Numbers(), arrivals, sizes, left=portions)
     return Cargo(source, number, refused, frozenset(filter(turned_away, range(number))))

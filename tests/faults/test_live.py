@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from penstock.queue.capture import KILLED
 from penstock.queue.files import DiskLog
 from penstock.queue.log import LogSettings
 from tests.conftest import LONG
@@ -132,7 +133,10 @@ class Piped:
 
 @pytest.mark.parametrize("sink", ["postgres", "sqlite", "jsonl", *(["csv", "parquet"] if LONG else [])])
 def test_what_was_durable_is_stored_once(tmp_path: Path, database_url: str, seed: int, scale: int, sink: str) -> None:
-    """However often it is killed: every line that was in the queue is stored, none twice, and none is missing between two that are."""
+    """However often it is killed: every line that was in the queue is stored, none twice, and none is missing between two that are.
+
+    That lines may have been lost on their way into the queue is said.
+    """
     piped, drawn, durable = Piped(Place(tmp_path, database_url), sink), random.Random(f"{seed} {sink}"), list[int]()
 
     for _ in range(2 * scale):
@@ -143,6 +147,7 @@ def test_what_was_durable_is_stored_once(tmp_path: Path, database_url: str, seed
     assert code == 0, f"seed {seed}"
     assert result["complete"]
     assert result["evidence"]["stretches"] == 1
+    assert [(loss["cause"], loss["uncounted"] in range(1, 2 * scale + 1)) for loss in result["evidence"]["lost"]] == [(KILLED, True)]
     assert len(found) == len(set(found)) == result["rows_stored"], f"seed {seed}"
     assert set(durable) <= set(found), f"seed {seed}"
     assert set(piped.runs[-1]) <= set(found), f"seed {seed}"

@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     answer(f"{arguments.file}: nothing is wrong with the file.\n")
     if not arguments.offline:
         sink = asyncio.run(look(definition, lambda seen: answer("".join(f"{redacted(line)}\n" for line in _lines(seen)))))
-        answer(f"The sink answers: {redacted(sink)}\n")
+        answer(
+            f"The sink answers: {redacted(sink)}\n" if sink else "The sink is asked with the first records: their columns have to fit.\n"
+        )
     return 0
 
 

@@ -11,9 +11,10 @@ from penstock.engine.ledger import RefusalLimit
 from penstock.engine.run import EngineSettings
 from penstock.engine.tasks import Task, complete
 from penstock.engine.telemetry import Telemetry
+from penstock.model.errors import Transient, TryLater
 from penstock.pipelines.definition import Definition, Limits
 from penstock.pipelines.evidence import Evidence, evidence
-from penstock.pipelines.live import NothingReceived, Watched, received
+from penstock.pipelines.live import NothingReceived, Watched, receiving
 from penstock.pipelines.opening import identity, opened
 from penstock.pipelines.staged import Staged
 from penstock.pipelines.surroundings import surroundings
@@ -61,13 +62,17 @@ class _Job:
             return Ending(await task.perform(), self.evidence)
 
     async def receive(self, kind: LiveKind) -> Ending:
-        """Everything that is received, until it is asked to stop receiving."""
-        try:
-            return await self.carry(received(self.definition, self.around, kind, self.watched, self._begins), asyncio.Event())
-        except NothingReceived:
-            if not self.watched.stop.is_set():
-                raise
-            return Ending(Outcome("cancelled", "stopped before anything was received"), None)
+        """Everything that is received, until it is asked to stop receiving; however often the sink is not there for a while."""
+        async with receiving(self.definition, self.around, kind, self.watched) as reception:
+            while True:
+                try:
+                    return await self.carry(reception.ends(self._begins), asyncio.Event())
+                except (Transient, TryLater) as error:
+                    await reception.again(error)
+                except NothingReceived:
+                    if not self.watched.stop.is_set():
+                        raise
+                    return Ending(Outcome("cancelled", "stopped before anything was received"), None)
 
     def _begins(self, done: Progress) -> bool:
         return self.anew or (self.definition.intake.mode == "replace" and complete(done))

@@ -1,4 +1,4 @@
-"""A live source: a thread receives it into the pipeline's queue, from where it is read like any other."""
+"""A live source: a thread receives it into the pipeline's queue, from where it is read like any other, whenever the sink can be reached."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from penstock.engine.concurrency import unless
 from penstock.engine.telemetry import Telemetry
-from penstock.model.errors import Misconfigured
+from penstock.model.errors import Misconfigured, PenstockError, Transient
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.opening import destination, identity, staged
 from penstock.pipelines.staged import Staged
@@ -21,8 +23,8 @@ from penstock.ports.source import Progress
 from penstock.queue.arrivals import Arrivals
 from penstock.queue.capture import Capture, CaptureSettings
 from penstock.queue.files import DiskLog
-from penstock.queue.log import Log, LogSettings
-from penstock.queue.source import LogSource, attach
+from penstock.queue.log import LogSettings
+from penstock.queue.source import LogSource, attach, reconcile
 from penstock.queue.stretches import BEGINNING, Stretches
 from penstock.stores.home import locate_home, prepare_home
 
@@ -31,6 +33,9 @@ SAMPLE_BYTES = 2 << 20
 
 LEAVE_S = 5.0
 """How long a receiver may take to end when the run is over."""
+
+AGAIN_FIRST_S, AGAIN_CAP_S = 0.5, 30.0
+"""How soon the sink is tried again while there is something to receive."""
 
 
 class NothingReceived(Misconfigured):
@@ -47,28 +52,127 @@ class Watched:
     stop: asyncio.Event
 
 
+@dataclass(slots=True)
+class Reception:
+    """A live source that is received into the queue, from its first `begin` on and as long as `receiving` lasts."""
+
+    definition: Definition
+    around: Surroundings
+    kind: LiveKind
+    watched: Watched
+    capture: Capture
+    arrivals: Arrivals
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _begun: bool = False
+    _reconciled: bool = False
+    _again_s: float = AGAIN_FIRST_S
+    _told: str = ""
+
+    @asynccontextmanager
+    async def ends(self, anew: Callable[[Progress], bool]) -> AsyncIterator[tuple[Staged, Destination]]:
+        """Both ends. It is received from here on, also where the sink cannot be reached; see `again`.
+
+        Raises:
+            NothingReceived: it ended before its columns were known.
+        """
+        try:
+            async with destination(self.definition, self.around) as sink:
+                done = await sink.peek(identity(self.definition, self.around))
+                await self._reconcile(done)
+                self._begin()
+                decoder = await self._decoder(Progress() if anew(done) else done)
+                recall = partial(self.kind.recalled, self.definition.source.settings)
+                rows = LogSource(self.arrivals.stretches, self.definition.kept_as, decoder, recall, self.arrivals)
+                self._again_s = AGAIN_FIRST_S
+                yield staged(self.definition, rows), sink
+        except Transient:
+            self._begin()
+            raise
+
+    async def again(self, error: PenstockError) -> None:
+        """Wait a little after a failure that passes. Raises it where nothing is received any more: the rest waits for the next run."""
+        telemetry, stop = self.watched.telemetry, self.watched.stop
+        if self.ended.is_set() or stop.is_set():
+            raise error
+        telemetry.enter("reconnecting", str(error))
+        if str(error) != self._told:
+            telemetry.notice(f"{error}; what is received waits in the queue")
+        self._told = str(error)
+        await unless(stop, asyncio.sleep(self._again_s))
+        self._again_s = min(self._again_s * 2, AGAIN_CAP_S)
+
+    async def _reconcile(self, done: Progress) -> None:
+        if not self._reconciled:
+            await asyncio.to_thread(reconcile, self.arrivals.stretches, done)
+        self._reconciled = True
+
+    def _begin(self) -> None:
+        """Receive in a thread that keeps nobody from leaving; `arrivals` hears how it ended."""
+        if self._begun:
+            return
+        self._begun = True
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            failure: BaseException | None = None
+            try:
+                self.capture.run()
+            except BaseException as error:  # noqa: BLE001 - the edge of a thread: it is raised where the rows are read
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed, and nobody reads any more
+                loop.call_soon_threadsafe(self._end, failure)
+
+        threading.Thread(target=work, name="penstock receiving", daemon=True).start()
+
+    def _end(self, failure: BaseException | None) -> None:
+        self.arrivals.end(failure)
+        self.ended.set()
+
+    async def leave(self) -> None:
+        """Receive no more, and wait for nobody."""
+        self.capture.stop.set()
+        self.capture.leave.set()
+        if self._begun:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), LEAVE_S)
+
+    async def _decoder(self, done: Progress) -> Decoder:
+        """The one of the frozen scope, or else one for what comes first."""
+        settings = self.definition.source.settings
+        if done.scope is not None:
+            return self.kind.recalled(settings, done.scope.facts)
+        if not self.kind.learns(settings):
+            return self.kind.recalled(settings, {})
+        self.watched.telemetry.enter("waiting", "for the first records, which tell the columns")
+        await self.arrivals.beyond(BEGINNING)
+        found = self.kind.learned(settings, await asyncio.to_thread(_sample, self.arrivals.stretches))
+        if found is None:
+            raise NothingReceived
+        return found
+
+
 @asynccontextmanager
-async def received(
-    definition: Definition, around: Surroundings, kind: LiveKind, watched: Watched, anew: Callable[[Progress], bool]
-) -> AsyncIterator[tuple[Staged, Destination]]:
-    """Both ends, while records are received. A stop ends the receiving; the source ends once what was received is stored.
+async def receiving(definition: Definition, around: Surroundings, kind: LiveKind, watched: Watched) -> AsyncIterator[Reception]:
+    """The reception of a live source; a stop ends it.
 
     Raises:
         LogLocked: another run receives into the same queue.
-        NothingReceived: it ended before its columns were known.
     """
-    receiver = kind.receiver(definition.source.settings, around)
-    async with destination(definition, around) as sink:
-        done = await sink.peek(identity(definition, around))
-        async with _queue(definition, watched.telemetry) as log:
-            stretches = await asyncio.to_thread(attach, log, definition.kept_as, done)
-            arrivals = Arrivals(stretches, definition.queue.flush_interval_s)
-            capture = Capture(receiver, log, CaptureSettings(definition.queue.overflow), tell=_teller(watched.telemetry))
-            async with _capturing(capture, arrivals, watched.stop):
-                decoder = await _decoder(definition, kind, Progress() if anew(done) else done, arrivals, watched.telemetry)
-                settings = definition.source.settings
-                rows = LogSource(stretches, definition.kept_as, decoder, lambda facts: kind.recalled(settings, facts), arrivals)
-                yield staged(definition, rows), sink
+    receiver, telemetry = kind.receiver(definition.source.settings, around), watched.telemetry
+    async with _queue(definition, telemetry) as log:
+        settings = CaptureSettings(definition.queue.overflow)
+        capture = Capture(receiver, log, settings, interrupted=log.interrupted, tell=_teller(telemetry))
+        stretches = await asyncio.to_thread(attach, log, definition.kept_as)
+        reception = Reception(definition, around, kind, watched, capture, Arrivals(stretches, definition.queue.flush_interval_s))
+        telemetry.waiting = lambda: stretches.waiting(BEGINNING)
+        stopping = asyncio.create_task(_relay(watched.stop, capture.stop))
+        try:
+            yield reception
+        finally:
+            stopping.cancel()
+            await reception.leave()
+            left = telemetry.waiting()
+            telemetry.waiting = lambda: left
 
 
 def folder(definition: Definition) -> Path:
@@ -77,7 +181,7 @@ def folder(definition: Definition) -> Path:
 
 
 @asynccontextmanager
-async def _queue(definition: Definition, telemetry: Telemetry) -> AsyncIterator[Log]:
+async def _queue(definition: Definition, telemetry: Telemetry) -> AsyncIterator[DiskLog]:
     if not definition.queue.path:
         prepare_home(locate_home())
     settings = LogSettings(max_bytes=definition.queue.max_bytes, min_free_bytes=definition.queue.min_free_bytes)
@@ -100,52 +204,9 @@ def _teller(telemetry: Telemetry) -> Callable[[str], None]:
     return tell
 
 
-@asynccontextmanager
-async def _capturing(capture: Capture, arrivals: Arrivals, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Receive in a thread, until `stop` or the end of the block; `arrivals` hears how it ended."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-
-    def answer(failure: BaseException | None) -> None:
-        arrivals.end(failure)
-        ended.set()
-
-    def work() -> None:
-        failure: BaseException | None = None
-        try:
-            capture.run()
-        except BaseException as error:  # noqa: BLE001 - the edge of a thread: it is raised where the rows are read
-            failure = error
-        with suppress(RuntimeError):  # the loop is closed, and nobody reads any more
-            loop.call_soon_threadsafe(answer, failure)
-
-    async def relay() -> None:
-        await stop.wait()
-        capture.stop.set()
-
-    stopping = asyncio.create_task(relay())
-    threading.Thread(target=work, name="penstock receiving", daemon=True).start()
-    try:
-        yield
-    finally:
-        stopping.cancel()
-        capture.stop.set()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), LEAVE_S)
-
-
-async def _decoder(definition: Definition, kind: LiveKind, done: Progress, arrivals: Arrivals, telemetry: Telemetry) -> Decoder:
-    """The one of the frozen scope, or else one for what comes first."""
-    settings = definition.source.settings
-    if done.scope is not None:
-        return kind.recalled(settings, done.scope.facts)
-    if not kind.learns(settings):
-        return kind.recalled(settings, {})
-    telemetry.enter("waiting", "for the first records, which tell the columns")
-    await arrivals.beyond(BEGINNING)
-    found = kind.learned(settings, await asyncio.to_thread(_sample, arrivals.stretches))
-    if found is None:
-        raise NothingReceived
-    return found
+async def _relay(stop: asyncio.Event, other: threading.Event) -> None:
+    await stop.wait()
+    other.set()
 
 
 def _sample(stretches: Stretches) -> list[bytes]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from penstock.pipelines.definition import Definition
 from penstock.pipelines.opening import destination, identity, opened, staged
 from penstock.pipelines.surroundings import surroundings
 from penstock.ports.ends import LiveKind, Surroundings
-from penstock.ports.source import Plan, Progress
+from penstock.ports.source import Plan, Progress, Source
 from penstock.stores.memory.source import MemorySource
 
 
@@ -21,7 +22,7 @@ from penstock.stores.memory.source import MemorySource
 class Seen:
     """What a source showed: which records it has, their columns, and those that the sink is to take.
 
-    Columns are None of a live source as long as nothing was received that tells them.
+    Columns are None of a live source that learns them from what it receives.
     """
 
     source: str
@@ -46,36 +47,33 @@ class Outlook:
         return sum((interval.counts for interval in self.done.coverage), Counts())
 
 
-async def look(definition: Definition, tell: Callable[[Seen], None]) -> str:
+async def look(definition: Definition, tell: Callable[[Seen], None]) -> str | None:
     """Dial both ends, and tell what the source showed before the sink is asked; what the sink says about it.
 
-    Nothing is received. Raises:
+    Nothing is received. A live source that learns its columns from what it receives shows none, and then the sink is not asked. Raises:
         Misconfigured: an end or a stage does not fit.
         Transient: an end does not answer.
     """
-    around, sink, kind = surroundings(definition, Counters.zero()), definition.sink, definition.source.kind
-    source = identity(definition, around).source
+    around, sink = surroundings(definition, Counters.zero()), definition.sink
+    said = identity(definition, around).source
+    async with _shown(definition, around) as rows:
+        if rows is None:
+            tell(Seen(said, None, None))
+            return None
+        source = staged(definition, rows)
+        tell(Seen(said, rows.schema, source.schema))
+        return await sink.kind.look(sink.settings, around, definition.intake, source.schema)
+
+
+@asynccontextmanager
+async def _shown(definition: Definition, around: Surroundings) -> AsyncIterator[Source | None]:
+    """The source; in the place of a live one, one that has its columns and no rows, or None where nobody knows them."""
+    kind, settings = definition.source.kind, definition.source.settings
     if not isinstance(kind, LiveKind):
-        async with kind.open(definition.source.settings, around) as rows:
-            seen = staged(definition, rows)
-            tell(Seen(source, rows.schema, seen.schema))
-            return await sink.kind.look(sink.settings, around, definition.intake, seen.schema)
-    schema = await _received_before(definition, around, kind)
-    if schema is None:
-        tell(Seen(source, None, None))
-        return "it is there; whether the rows fit is seen with the first ones"
-    seen = staged(definition, MemorySource(schema.empty_table()))
-    tell(Seen(source, schema, seen.schema))
-    return await sink.kind.look(sink.settings, around, definition.intake, seen.schema)
-
-
-async def _received_before(definition: Definition, around: Surroundings, kind: LiveKind) -> pa.Schema | None:
-    """The columns of a live source, where they are known by now."""
-    async with destination(definition, around) as sink:
-        done = await sink.peek(identity(definition, around))
-    if done.scope is None and kind.learns(definition.source.settings):
-        return None
-    return kind.recalled(definition.source.settings, done.scope.facts if done.scope else {}).schema
+        async with kind.open(settings, around) as rows:
+            yield rows
+        return
+    yield None if kind.learns(settings) else MemorySource(kind.recalled(settings, {}).schema.empty_table())
 
 
 async def outlook(definition: Definition) -> Outlook:

@@ -21,7 +21,7 @@ class Append(Protocol):
     """
 
     def __call__(self, bodies: Sequence[bytes]) -> None:
-        """Append records as they were received, in this order."""
+        """Append records as they were received, in this order. Called with none it sees to what could not arrive for want of room."""
         ...
 
     def gap(self, gap: Gap) -> None:

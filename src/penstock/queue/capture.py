@@ -18,6 +18,9 @@ from penstock.queue.pending import Pending
 READER_FAILED = "reader failed"
 """Cause of the gap from when a live source raised an exception until it had something again."""
 
+KILLED = "the last run was killed"
+"""Cause of the gap from the last entry of a run that could not end until the next one had something."""
+
 LANE = 0
 
 Overflow = Literal["block", "shed"]
@@ -40,12 +43,17 @@ class CaptureSettings:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Runs `live` into the log until it ends, or until `stop`. `tell` hears of what a person has to know; `pause` waits so many seconds."""
+    """Runs `live` into the log until it ends, or until `stop`; after `leave` nothing waits for room any more.
+
+    `interrupted`: the last one could not end. `tell` hears of what a person has to know; `pause` waits so many seconds.
+    """
 
     live: LiveSource
     log: Log
     settings: CaptureSettings = field(default_factory=CaptureSettings)
+    interrupted: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    leave: threading.Event = field(default_factory=threading.Event)
     tell: Callable[[str], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000
@@ -53,6 +61,8 @@ class Capture:
     def run(self) -> None:
         """Return once everything that was received is durable. Raises `Fatal` where the source or the log does."""
         tail, delay_s, told = Tail(self), self.settings.restart_first_s, ""
+        if self.interrupted:
+            tail.owe(Gap(KILLED, None, self._last_us()))
         while not self.stop.is_set():
             before = tail.loads
             try:
@@ -70,6 +80,13 @@ class Capture:
             self.stop.wait(delay_s)
         tail.finish()
 
+    def _last_us(self) -> int | None:
+        """When the last entry was appended, as far as that is kept."""
+        kept = self.log.kept()[LANE]
+        if kept.first.offset == kept.end.offset:
+            return None
+        return self.log.read(self.log.at(LANE, kept.end.offset - 1), 1)[0].appended_us
+
 
 class Tail:
     """The end of the log, to which nobody else appends; see `Append`.
@@ -82,16 +99,21 @@ class Tail:
         self._capture = capture
         self._log = capture.log
         self._waits = capture.settings.overflow == "block"
-        self._end = self._log.kept()[LANE].end.offset
-        self._flying: tuple[Pending, Load] | None = None
+        self._flying: tuple[Pending, Load, int] | None = None
         self._owed: dict[str, Gap] = {}
+        self._has_room = True
         self.loads = 0
 
     def __call__(self, bodies: Sequence[bytes]) -> None:
-        """See `Append`."""
+        """See `Append`. What was let go of is told behind the first load for which there is room again, not while there is none."""
         self._land()
-        self._pay()
+        if SHED not in self._owed:
+            self._pay()
         self._put(bodies)
+        if SHED in self._owed:
+            self._land()
+            if self._has_room:
+                self._pay()
 
     def gap(self, gap: Gap) -> None:
         """See `Append`."""
@@ -120,7 +142,8 @@ class Tail:
         """Send it on its way, or let it go."""
         while load:
             try:
-                self._flying = self._append(load), load
+                end = self._log.kept()[LANE].end.offset
+                self._flying = self._append(load), load, end
             except LogFull:
                 load = self._without_room(load)
             else:
@@ -133,25 +156,25 @@ class Tail:
     def _land(self) -> None:
         """Wait until what is on its way is durable; what did not arrive is sent again."""
         while self._flying is not None:
-            (pending, load), self._flying = self._flying, None
-            self._put(self._left(pending, load))
+            flying, self._flying = self._flying, None
+            self._put(self._left(*flying))
 
-    def _left(self, pending: Pending, load: Load) -> Load:
-        """What did not arrive. Where nobody knows, the log does: its end is where the last load ended, and what arrived of this one."""
+    def _left(self, pending: Pending, load: Load, end: int) -> Load:
+        """What did not arrive behind `end`. Where nobody knows, the log does: by how much its end has moved."""
         try:
-            self._end = pending.result().offset + len(load)
+            pending.result()
         except LogFull:
             return self._without_room(load)
         except AppendUnknown:
-            end = self._log.kept()[LANE].end.offset
-            arrived, self._end = end - self._end, end
-            return load[arrived:]
+            return load[self._log.kept()[LANE].end.offset - end :]
+        self._has_room = True
         return ()
 
     def _without_room(self, load: Load) -> Load:
         """What to try again: all of it, after a while; or nothing, and what is let go is owed as a gap."""
-        if self._waits:
+        if self._waits and not self._capture.leave.is_set():
             self._capture.pause(self._capture.settings.retry_full_s)
             return load
+        self._has_room = False
         self.owe(load[0] if isinstance(load[0], Gap) else Gap(SHED, len(load), self._capture.clock_us()))
         return ()

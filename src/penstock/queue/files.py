@@ -71,6 +71,11 @@ class DiskLog:
         return tuple(self._store.state.findings)
 
     @property
+    def interrupted(self) -> bool:
+        """Whether the last process that appended did not close the log: what it had received beside it, nobody knows."""
+        return self._store.interrupted
+
+    @property
     def lanes(self) -> int:
         """As in `Log`; more than the settings say where the folder has more."""
         return len(self._store.state.lanes)

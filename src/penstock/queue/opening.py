@@ -76,6 +76,12 @@ class Contents:
         return max([recorded, *segments, *cursors, *(lane.end.epoch for lane in self.lanes)])
 
     @property
+    def interrupted(self) -> bool:
+        """Whether anything was appended by a process that did not close the log."""
+        closed = {place.lane: place.offset for place in places(self.identity.ends if self.identity else ())}
+        return any(lane.end.offset != closed.get(lane.number, 0) for lane in self.lanes)
+
+    @property
     def cut(self) -> list[int]:
         """Lanes at whose end something stood of which nobody can say how many entries it was; not those that were closed there."""
         closed = {place.lane: place.offset for place in places(self.identity.ends if self.identity else ())}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +13,7 @@ from penstock.ports.flow import Batch, Refusal
 from penstock.ports.live import NoRow
 from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Scope
 from penstock.queue.arrivals import Arrivals
-from penstock.queue.log import Entries, Log, LogClosed
+from penstock.queue.log import Entries, Log
 from penstock.queue.stretches import BEGINNING, Stretches, place_of, position, stored
 
 if TYPE_CHECKING:
@@ -50,16 +49,20 @@ class EntriesDecoder(Protocol):
         ...
 
 
-def attach(log: Log, consumer: str, done: Progress, read_bytes: int = 1 << 20) -> Stretches:
-    """Register a consumer that has stored `done`. Where that is of another log, leave a gap in this one, and go on behind it.
+def attach(log: Log, consumer: str, read_bytes: int = 1 << 20) -> Stretches:
+    """Register a consumer; what of the log is there for it. It may wait for the disk."""
+    return Stretches(log, log.register(consumer), read_bytes)
 
-    It comes before anything is appended in this process, so that nothing new can be taken for stored. It may wait for the disk.
+
+def reconcile(stretches: Stretches, done: Progress) -> None:
+    """Hold the log against what is stored of it. Where that is of another log, leave a gap in this one, and go on behind it.
+
+    It is best done before anything is appended in this process: where the log was begun anew and the clock runs behind, entries that came
+    before are taken for stored, and the gap is all that tells of them. It may wait for the disk.
     """
-    stretches = Stretches(log, log.register(consumer), read_bytes)
     if done.scope is not None and _is_another(stretches, done.scope.span.end, stored(done)):
-        log.renew(place_of(done.scope.span.end).epoch)
-        log.append_gap(0, Gap(REPLACED)).result()
-    return stretches
+        stretches.log.renew(place_of(done.scope.span.end).epoch)
+        stretches.log.append_gap(0, Gap(REPLACED)).result()
 
 
 def _is_another(stretches: Stretches, end: Position, upto: Position) -> bool:
@@ -83,7 +86,6 @@ class LogSource:
     portions: Portions = field(default_factory=Portions)
     splitting: None = None
     _seen: Position = field(default=BEGINNING, init=False)
-    _waiting: int = field(default=0, init=False)
 
     @property
     def schema(self) -> pa.Schema:
@@ -102,10 +104,8 @@ class LogSource:
 
     @property
     def waiting(self) -> int:
-        """See `Growing`; of a log that is closed by now, how many there were."""
-        with suppress(LogClosed):
-            self._waiting = self.stretches.waiting(self._seen)
-        return self._waiting
+        """See `Growing`."""
+        return self.stretches.waiting(self._seen)
 
     async def grown(self, done: Progress) -> None:
         """Return once an entry has waited for the flush interval, or no more will come; see `Growing`."""

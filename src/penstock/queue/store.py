@@ -28,6 +28,7 @@ class Store:
         make_folders(disk, folder, len(found.lanes))
         findings = [*_moved(disk, found, machine), *mend(disk, found, machine.clock_us() - int(settings.retention_s * 1_000_000))]
         self.cut = found.cut
+        self.interrupted = found.interrupted
         self._log = found.log or machine.random(16)
         lock = threading.Lock()
         writers = [LaneWriter(disk, folder / str(lane.number), self._log, lane, lock) for lane in found.lanes]

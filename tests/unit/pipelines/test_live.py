@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +15,18 @@ from typing import Any
 import pytest
 
 from penstock.engine.telemetry import Telemetry
-from penstock.model.errors import Fatal
+from penstock.model.errors import Fatal, PenstockError, Transient
 from penstock.model.gaps import Gap, Loss
 from penstock.pipelines import looking
 from penstock.pipelines.definition import Definition, End
 from penstock.pipelines.job import Ending, perform
 from penstock.pipelines.live import NothingReceived, folder
 from penstock.pipelines.reading import read
-from penstock.ports.ends import LiveKind
+from penstock.ports.checkpoints import LeaseHeld
+from penstock.ports.ends import Intake, LiveKind, Surroundings
 from penstock.ports.live import Append
+from penstock.ports.sink import Destination
+from penstock.queue.capture import KILLED
 from penstock.queue.files import DiskLog
 from penstock.queue.log import LogLocked, LogSettings
 from penstock.stores.jsonl.entries import learned, recalled
@@ -110,6 +116,7 @@ async def test_what_is_received_is_stored(live: Callable[[Script], Definition]) 
     assert ids() == list(range(15))
     assert ending.evidence is not None
     assert (ending.outcome.state, ending.evidence.stretches, ending.evidence.counts.received) == ("completed", 1, 15)
+    assert ending.evidence.lost == ()
 
 
 async def test_what_was_received_before_a_crash_is_stored(live: Callable[[Script], Definition]) -> None:
@@ -120,6 +127,20 @@ async def test_what_was_received_before_a_crash_is_stored(live: Callable[[Script
     await carried(definition)
 
     assert ids() == [1, 2, 3, 4]
+
+
+async def test_a_run_that_was_killed_is_told(live: Callable[[Script], Definition]) -> None:
+    """A queue that nobody has closed had a run that could not end: what was on its way into it is unknown, and so says the evidence."""
+    definition = live(Script([rows(3, 5)]))
+    with closing(DiskLog(folder(definition).with_name("killed"), LogSettings(min_free_bytes=0))) as log:
+        log.append(0, [b'{"id": 1}', b'{"id": 2}']).result()
+        shutil.copytree(folder(definition).with_name("killed"), folder(definition))
+
+    ending = await carried(definition)
+
+    assert ids() == [1, 2, 3, 4]
+    assert ending.evidence is not None
+    assert [(loss.cause, loss.gaps, loss.uncounted) for loss in ending.evidence.lost] == [(KILLED, 1, 1)]
 
 
 async def test_a_stop_stores_what_was_received(live: Callable[[Script], Definition]) -> None:
@@ -177,6 +198,69 @@ async def test_a_reader_that_gives_up_fails_the_run(live: Callable[[Script], Def
     assert ids() == [0, 1, 2, 3, 4]
 
 
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> list[PenstockError]:
+    """Errors that opening the sink raises, one after the other; nobody waits long between two attempts."""
+    errors = list[PenstockError]()
+    real = ends.open_sink
+
+    @asynccontextmanager
+    async def opened(settings: ends.SinkSettings, around: Surroundings, intake: Intake) -> AsyncIterator[Destination]:
+        if errors:
+            raise errors.pop(0)
+        async with real(settings, around, intake) as sink:
+            yield sink
+
+    monkeypatch.setattr(ends, "SINK", replace(ends.SINK, open=opened))
+    monkeypatch.setattr("penstock.pipelines.live.AGAIN_CAP_S", 0.01)
+    return errors
+
+
+async def test_it_is_received_while_the_sink_is_away(unreachable: list[PenstockError], live: Callable[[Script], Definition]) -> None:
+    """Nothing waits for the sink: what comes meanwhile is in the queue, and is stored once the sink is there. Each trouble is told once."""
+    waited, received, told = Transient("nobody answers"), threading.Event(), list[str]()
+    unreachable += [waited, waited, LeaseHeld("another run")]
+
+    def after_three_attempts(append: Append) -> None:
+        append([b'{"id": 1}'])
+        received.set()
+        while unreachable:
+            time.sleep(0.01)
+        append([b'{"id": 2}'])
+
+    ending = await perform(live(Script([after_three_attempts])), Telemetry(tell=told.append), asyncio.Event())
+
+    assert ids() == [1, 2]
+    assert received.is_set()
+    assert ending.outcome.state == "completed"
+    assert [remark.partition(";")[0] for remark in told] == [str(waited), str(LeaseHeld("another run"))]
+
+
+async def test_when_it_has_ended_a_sink_that_is_away_ends_the_run(
+    unreachable: list[PenstockError], live: Callable[[Script], Definition]
+) -> None:
+    """There is nothing more to receive then: the run says why, and what was received waits for the next one."""
+    unreachable += [Transient("nobody answers")] * 100
+
+    with pytest.raises(Transient, match="nobody answers"):
+        await carried(live(Script([rows(0, 5)])))
+    unreachable.clear()
+
+    await carried(live(Script([rows(5, 6)])))
+    assert ids() == list(range(6))
+
+
+async def test_a_stop_while_the_sink_is_away(unreachable: list[PenstockError], live: Callable[[Script], Definition]) -> None:
+    """Nobody waits for the sink then; what was received waits for the next run, and so many are shown."""
+    unreachable += [Transient("nobody answers")] * 100
+    stop, telemetry = asyncio.Event(), Telemetry()
+
+    with pytest.raises(Transient, match="nobody answers"):
+        await perform(live(Script([rows(0, 5), setting(stop)], on=True)), telemetry, stop)
+
+    assert telemetry.status().rows_waiting == 5
+
+
 async def test_a_queue_has_one_run(live: Callable[[Script], Definition]) -> None:
     """A second run at the same time receives nothing and says who has the queue."""
     definition = live(Script([rows(0, 5)]))
@@ -200,16 +284,15 @@ async def test_a_failed_run_lets_go_of_the_queue(live: Callable[[Script], Defini
 
 
 async def test_looking_receives_nothing(live: Callable[[Script], Definition]) -> None:
-    """Before the first run the columns are unknown; afterwards they are those that were learned. No queue is made, nothing is moved."""
+    """The columns are unknown then, and there is no plan; what is stored is told. No queue is made, nothing is moved."""
     definition, seen = live(Script([rows(0, 2)])), list[looking.Seen]()
-    await looking.look(definition, seen.append)
+
+    answer = await looking.look(definition, seen.append)
+
+    assert (answer, seen) == (None, [looking.Seen("a script", None, None)])
     assert not folder(definition).exists()
     assert (await looking.outlook(definition)).plan is None
     await carried(definition)
-
-    await looking.look(definition, seen.append)
-
-    assert [one.columns and one.columns.names for one in seen] == [None, ["id"]]
     assert (await looking.outlook(definition)).counts.stored == 2
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from penstock.model.errors import Fatal
 from penstock.model.gaps import SHED, Gap
 from penstock.ports.live import Append
-from penstock.queue.capture import READER_FAILED, Capture, CaptureSettings
+from penstock.queue.capture import KILLED, READER_FAILED, Capture, CaptureSettings
 from penstock.queue.log import AppendUnknown, LogFull
 from penstock.queue.memory import MemoryLog
 from penstock.queue.pending import Pending
@@ -175,18 +175,49 @@ def test_a_full_log_keeps_the_source_waiting() -> None:
 
 
 def test_what_a_full_log_lets_go_of_is_counted() -> None:
-    """Where it sheds, one gap says how many were let go, from the first until there was room again; nobody waited."""
-    fates = iter(["well", "full", "full", "full later", "well", "well", "well", "well"])
+    """Where it sheds, one gap says how many were let go, from the first until there was room again; nobody waited.
+
+    A log that stays full does not grow by gaps: they are told once there is room.
+    """
+    fates = iter(["well", "full", "full", "full later", "well", "well"])
     log = Narrow(fate=lambda: next(fates))
     calls = [appending(*one) for one in ([b"a"], [b"b", b"c"], [b"d"], [b"e"], [b"f"])]
 
     Capture(Script(calls), log, CaptureSettings(overflow="shed"), pause=lambda _: pytest.fail("it waited"), clock_us=Clock()).run()
 
-    shed = [one for one in kept(log) if isinstance(one, Gap)]
-    assert sum(gap.count or 0 for gap in shed) == 4 - len({b"d", b"e"} & set(kept(log)))
-    assert {gap.cause for gap in shed} == {SHED}
-    assert kept(log)[0] == b"a"
-    assert kept(log)[-1] == b"f"
+    assert kept(log) == [b"a", b"f", Gap(SHED, 4, 1_000_000, 4_000_000)]
+
+
+def test_a_run_that_was_killed_leaves_a_gap() -> None:
+    """From the last entry that the killed run had appended until there is something again; unknown how much was on its way."""
+    log = MemoryLog(clock_us=lambda: 5)
+    log.append(0, [b"a"]).result()
+
+    Capture(Script([appending(b"b")]), log, interrupted=True, clock_us=Clock()).run()
+
+    assert kept(log) == [b"a", Gap(KILLED, None, 5, 1_000_000), b"b"]
+
+
+def test_a_run_that_was_killed_and_left_nothing() -> None:
+    """Where nothing is kept, nobody knows since when."""
+    log = MemoryLog()
+
+    Capture(Script([]), log, interrupted=True, clock_us=Clock()).run()
+
+    assert kept(log) == [Gap(KILLED, None, None, 1_000_000)]
+
+
+def test_who_has_to_leave_waits_no_longer() -> None:
+    """What there is no room for is let go then and counted, also where it would have waited."""
+    log, leave = Narrow(fate=lambda: next(fates)), threading.Event()
+    fates = iter(["full", "full", "well"])
+
+    def pause(_: float) -> None:
+        leave.set()
+
+    Capture(Script([appending(b"a", b"b")]), log, leave=leave, pause=pause, clock_us=Clock()).run()
+
+    assert kept(log) == [Gap(SHED, 2, 1_000_000, 2_000_000)]
 
 
 FATES = ["well", "full", "full later", "none arrived", "some arrived"]

@@ -17,7 +17,7 @@ from penstock.ports.source import Plan, Progress
 from penstock.queue.arrivals import Arrivals
 from penstock.queue.log import NO_LONGER_KEPT, LogSettings
 from penstock.queue.memory import MemoryLog
-from penstock.queue.source import REPLACED, LogSource, Portions, attach
+from penstock.queue.source import REPLACED, LogSource, Portions, attach, reconcile
 from penstock.queue.stretches import BEGINNING, place_of, position
 from penstock.testing.sources import read_all
 
@@ -38,7 +38,8 @@ class Texts:
 
 def source(log: MemoryLog, done: Progress | None = None, portions: Portions | None = None, *, live: bool = True) -> LogSource:
     """The log, for a consumer that has stored so much."""
-    stretches = attach(log, "a consumer", done or Progress())
+    stretches = attach(log, "a consumer")
+    reconcile(stretches, done or Progress())
     arrivals = Arrivals(stretches, flush_interval_s=0) if live else None
     return LogSource(stretches, "a consumer", Texts(), lambda _: Texts(), arrivals, portions or Portions())
 
@@ -204,16 +205,6 @@ async def test_of_lanes_in_part_only_what_is_stored_is_let_go_of() -> None:
     assert [kept.size_bytes for kept in log.kept()] == [0, 2, 4]
 
 
-async def test_a_closed_log_has_what_it_had() -> None:
-    """Whoever looks at a run that has ended still sees how much waited."""
-    found = source(filled(b"a", b"b"))
-    assert found.waiting == 2
-
-    found.stretches.log.close()
-
-    assert found.waiting == 2
-
-
 def test_positions_are_places() -> None:
     """A place is a position and the other way round, and they sort by epoch, then lane, then offset."""
     log = filled(b"a")
@@ -227,7 +218,7 @@ async def test_an_entry_waits_for_others_but_not_for_long(waited_s: int, left_s:
     """The oldest one waits for the flush interval, counted from when it was appended; a clock that was put back makes it no longer."""
     log = MemoryLog(clock_us=lambda: 10_000_000)
     log.append(0, [b"a"]).result()
-    arrivals = Arrivals(attach(log, "a consumer", Progress()), 5.0, clock_us=lambda: 10_000_000 + waited_s * 1_000_000)
+    arrivals = Arrivals(attach(log, "a consumer"), 5.0, clock_us=lambda: 10_000_000 + waited_s * 1_000_000)
 
     assert arrivals._patience_s(BEGINNING) == left_s
 
@@ -235,7 +226,7 @@ async def test_an_entry_waits_for_others_but_not_for_long(waited_s: int, left_s:
 async def test_an_end_ends_the_waiting() -> None:
     """Once no more will come nobody waits for it, and a failure comes behind what is left."""
     log = filled(b"a")
-    arrivals = Arrivals(attach(log, "a consumer", Progress()), 1_000.0)
+    arrivals = Arrivals(attach(log, "a consumer"), 1_000.0)
 
     arrivals.end(Fatal("unplugged"))
 

@@ -8,7 +8,6 @@ from itertools import islice
 
 from penstock.model.errors import Misconfigured
 from penstock.ports.ends import Surroundings
-from penstock.ports.source import Progress
 from penstock.queue.documents import IDENTITY
 from penstock.queue.files import DiskLog
 from penstock.queue.log import Log
@@ -49,7 +48,7 @@ def opened(settings: QueueSource, surroundings: Surroundings) -> Iterator[LogSou
         decoder = RawEntries() if settings.format == "raw" else learned(list(islice(_sample(log), SAMPLE_ENTRIES)), settings.columns)
         if decoder is None:
             raise NoColumns(str(folder))
-        yield LogSource(attach(log, consumer, Progress()), consumer, decoder, lambda facts: _recalled(settings, facts))
+        yield LogSource(attach(log, consumer), consumer, decoder, lambda facts: _recalled(settings, facts))
 
 
 def _recalled(settings: QueueSource, facts: Mapping[str, int | str]) -> EntriesDecoder:

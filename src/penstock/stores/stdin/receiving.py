@@ -47,7 +47,9 @@ class Lines:
         """Until its end, or until `stop`: then what is in the pipe at that moment is taken, and no more."""
         _widen(self.descriptor)
         while not stop.is_set():
-            if select.select([self.descriptor], [], [], LOOK_EVERY_S)[0] and not self._take(append, CHUNK_BYTES):
+            if not select.select([self.descriptor], [], [], LOOK_EVERY_S)[0]:
+                append([])
+            elif not self._take(append, CHUNK_BYTES):
                 self._end(append)
                 return
         left = waiting_bytes(self.descriptor)
