@@ -142,11 +142,11 @@ class Queues(RuleBasedStateMachine):
             assert self.data.get(item.id, item.data) == item.data
             others = [other for other in self.hands.values() if other.id == item.id]
             assert all(self.is_stale(other) for other in others), "in two hands"
-            self.hands[item.token, item.lane, item.offset] = item
+            self.hands[item.origin.token, item.origin.lane, item.offset] = item
 
     def is_stale(self, item: QueueItem) -> bool:
         """Whether its lease has run out, or the queue is another one by now."""
-        return item.token not in self.queue._desk.store.state.custody.leases
+        return item.origin.token not in self.queue._desk.store.state.custody.leases
 
     def some(self, data: st.DataObject) -> list[QueueItem]:
         """Items in hand."""
@@ -185,7 +185,7 @@ class Queues(RuleBasedStateMachine):
     def extend(self, data: st.DataObject) -> None:
         """More time."""
         items = self.some(data)
-        self.hands |= {(item.token, item.lane, item.offset): item for item in items}
+        self.hands |= {(item.origin.token, item.origin.lane, item.offset): item for item in items}
         try:
             self.queue.extend(items)
         except StaleLease:

@@ -19,23 +19,23 @@ from penstock.queue.log import AppendUnknown, Place
 def stretches(items: Iterable[QueueItem]) -> dict[int, list[Stretch]]:
     """Where leased items stand, in runs, by the tokens of their leases."""
     found: dict[int, list[Stretch]] = defaultdict(list)
-    token = lane = start = end = -1
+    origin, start, end = None, -1, -1
     for one in items:
-        if one.offset == end and one.token == token and one.lane == lane:
+        if one.offset == end and one.origin is origin:
             end += 1
             continue
-        if start >= 0:
-            found[token].append(Stretch(lane, start, end))
-        token, lane, start = one.token, one.lane, one.offset
+        if origin is not None:
+            found[origin.token].append(Stretch(origin.lane, start, end))
+        origin, start = one.origin, one.offset
         end = start + 1
-    if start >= 0:
-        found[token].append(Stretch(lane, start, end))
+    if origin is not None:
+        found[origin.token].append(Stretch(origin.lane, start, end))
     return found
 
 
 def again(one: QueueItem, token: int, *, attempts: int, due_us: int = 0, error: str = "") -> bytes:
     """The entry that replaces an item's present one."""
-    replaced = Again(one.lane, one.offset, token, one.id, one.priority, attempts, one.enqueued_us, due_us, error)
+    replaced = Again(one.origin.lane, one.offset, token, one.id, one.priority, attempts, one.enqueued_us, due_us, error)
     return rewritten(Envelope(one.source, one.data, None, replaced))
 
 
@@ -48,7 +48,7 @@ def move(store: Store, lane: int, items: Sequence[QueueItem], written: Callable[
         StaleLease: one of them is not in its lease any more. Nothing was done.
     """
     custody = store.state.custody
-    items = sorted({(one.lane, one.offset): one for one in items}.values(), key=lambda one: (one.token, one.lane, one.offset))
+    items = [one for _, one in sorted({(one.origin.token, one.origin.lane, one.offset): one for one in items}.items())]
     with store.lock:
         held = stretches(items)
         if any(custody.held(token, part) != [part] for token, parts in held.items() for part in parts):
@@ -60,7 +60,7 @@ def move(store: Store, lane: int, items: Sequence[QueueItem], written: Callable[
             store.settle_lazily(outcome(lane, parts[0].lane), parts, [carved[token]])
 
     try:
-        yield from store.append_marked(lane, [written(one, carved[one.token]) for one in items], settle)
+        yield from store.append_marked(lane, [written(one, carved[one.origin.token]) for one in items], settle)
     except PenstockError as error:
         with store.lock:
             if isinstance(error, AppendUnknown):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from penstock.queue.ingestion.errors import NotQueueable
@@ -26,7 +27,7 @@ class Enqueueing:
         """Items without keys; their ids."""
         if not items:
             return []
-        if not all(type(item) is tuple and len(item) == 2 for item in items):
+        if not set(map(type, items)) <= {tuple, list} or set(map(len, items)) != {2}:
             raise NotQueueable("a batch is made of pairs, each a source and its data")
         place = yield from self._append(lane, _entries(items), marked=False)
         prefix = identity(place, "")
@@ -68,7 +69,6 @@ class Enqueueing:
 
 
 def _entries(items: Sequence[tuple[str, Any] | tuple[str, Any, str]]) -> list[bytes]:
-    sources = {item[0] for item in items}
-    if not all(isinstance(source, str) for source in sources):
+    if set(map(type, map(itemgetter(0), items))) != {str}:
         raise NotQueueable("a source is text")
     return encoded(items)

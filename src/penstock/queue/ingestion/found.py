@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from penstock.queue.ingestion.item import PRIORITIES, Envelope, QueueItem, QueuePriority, envelope, envelopes, identity
+from penstock.queue.ingestion.item import PRIORITIES, Envelope, Origin, QueueItem, envelope, envelopes, identity
 from penstock.queue.ingestion.lane import Lane, Stretch
 from penstock.queue.log import Entries, Gap
 
@@ -45,41 +45,37 @@ class Found:
 
     def _add_fresh(self, entries: Entries, whole: Stretch, fresh: list[Envelope]) -> None:
         """Items that nothing has happened to yet."""
-        lane, born_us, token, prefix = whole.lane, entries.appended_us, self.token, identity(entries.first, "")
-        priority = PRIORITIES[lane]
-        self.items += [
-            QueueItem(f"{prefix}{offset}", one.source, one.data, priority, 0, born_us, "", token, lane, offset)
-            for offset, one in enumerate(fresh, whole.start)
-        ]
+        origin = _origin(entries, self.token)
+        self.items += [QueueItem(one.source, one.data, 0, "", origin, offset) for offset, one in enumerate(fresh, whole.start)]
         self.stretches.append(whole)
 
     def _add_one(self, lane: Lane, entries: Entries, offset: int, body: bytes) -> None:
         tried = lane.tried.get(offset)
         one = item(entries, offset, body, self.token, tried=tried.attempts if tried else 0)
-        if one.due_us > self.now_us:
-            lane.put_aside(offset, one.due_us)
-        elif one.error == FOREIGN or (tried and tried.proven and one.attempts >= self.max_attempts):
+        if one.origin.due_us > self.now_us:
+            lane.put_aside(offset, one.origin.due_us)
+            return
+        self.stretches.append(Stretch(lane.number, offset, offset + 1))
+        if one.error == FOREIGN or (tried and tried.proven and one.attempts >= self.max_attempts):
             self.dead.append(one)
-            self.stretches.append(Stretch(lane.number, offset, offset + 1))
-        else:
-            self.items.append(one)
-            self.stretches.append(Stretch(lane.number, offset, offset + 1))
-            if tried and one.attempts >= self.max_attempts:
-                self.last_chance = self.stretches[-1]
+            return
+        self.items.append(one)
+        if tried and one.attempts >= self.max_attempts:
+            self.last_chance = self.stretches[-1]
 
 
 def item(entries: Entries, offset: int, body: bytes, token: int = 0, tried: int = 0) -> QueueItem:
     """The item that an entry speaks of, `tried` so many times since it was appended. The bytes of one that is none of ours are its data."""
-    lane, born_us, own_id = entries.first.lane, entries.appended_us, identity(entries.first, offset)
-    found = envelope(body)
+    found, origin = envelope(body), _origin(entries, token)
     if found is None:
-        return QueueItem(own_id, "", bytes(body), _priority(lane), tried, born_us, FOREIGN, token, lane, offset)
-    source, data, again = found.source, found.data, found.again
+        return QueueItem("", bytes(body), tried, FOREIGN, origin, offset)
+    again = found.again
     if again is None:
-        return QueueItem(own_id, source, data, _priority(lane), tried, born_us, "", token, lane, offset)
-    priority, attempts, born_us, due_us = PRIORITIES[again.priority], again.attempts + tried, again.enqueued_us, again.due_us
-    return QueueItem(again.id or own_id, source, data, priority, attempts, born_us, again.error, token, lane, offset, due_us)
+        return QueueItem(found.source, found.data, tried, "", origin, offset)
+    own = Origin(token, origin.lane, origin.prefix, PRIORITIES[again.priority], again.enqueued_us, again.id, again.due_us)
+    return QueueItem(found.source, found.data, again.attempts + tried, again.error, own, offset)
 
 
-def _priority(lane: int) -> QueuePriority:
-    return PRIORITIES[min(lane, len(PRIORITIES) - 1)]
+def _origin(entries: Entries, token: int) -> Origin:
+    lane = entries.first.lane
+    return Origin(token, lane, identity(entries.first, ""), PRIORITIES[min(lane, len(PRIORITIES) - 1)], entries.appended_us)

@@ -29,25 +29,52 @@ class QueuePriority(IntEnum):
 PRIORITIES = tuple(QueuePriority)
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """What items of one stretch have in common: whose lease they are in, the lane where they stand, and when they were enqueued.
+
+    The id of each is `prefix` and its offset; an item that was appended again has an origin of its own, with its `id`.
+    """
+
+    token: int
+    lane: int
+    prefix: str
+    priority: QueuePriority
+    enqueued_us: int
+    id: str = ""
+    due_us: int = 0
+
+
 class QueueItem(msgspec.Struct, frozen=True, gc=False):
     """An item as a processor gets it, or as a dead letter.
 
-    `attempts` counts earlier ones, so that it is 0 the first time; `enqueued_us` is in microseconds since 1970 and stays the same however
-    often the item is tried, as `id` does. `error` says why the last attempt failed. The rest is the queue's own: whose lease
-    it is in, and where it stands.
+    `attempts` counts earlier ones, so that it is 0 the first time. `error` says why the last attempt failed. `origin` and `offset` are for
+    the queue: whose lease it is in, and where it stands.
     """
 
-    id: str
     source: str
     data: Any
-    priority: QueuePriority
     attempts: int
-    enqueued_us: int
     error: str
-    token: int
-    lane: int
+    origin: Origin
     offset: int
-    due_us: int = 0
+
+    @property
+    def id(self) -> str:
+        """What `enqueue` returned for it; it stays the same however often the item is tried."""
+        return self.origin.id or f"{self.origin.prefix}{self.offset}"
+
+    @property
+    def priority(self) -> QueuePriority:
+        """As it was enqueued."""
+        return self.origin.priority
+
+    @property
+    def enqueued_us(self) -> int:
+        """When it was enqueued, in microseconds since 1970."""
+        return self.origin.enqueued_us
+
+    def __repr__(self) -> str:
+        return f"QueueItem({self.id!r}, {self.source!r}, {self.data!r}, {self.priority.name}, attempts={self.attempts})"
 
 
 class Again(msgspec.Struct, frozen=True, array_like=True):
@@ -89,7 +116,7 @@ def encoded(items: Iterable[tuple[str, Any] | tuple[str, Any, str] | Envelope]) 
         NotQueueable: one of them cannot be written down.
     """
     try:
-        return [_encode(item) for item in items]
+        return list(map(_encode, items))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise NotQueueable(str(error)) from error
 

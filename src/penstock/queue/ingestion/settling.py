@@ -38,8 +38,8 @@ class Settling:
 
     def nack(self, items: Sequence[QueueItem], error: str, delay_sec: float | None) -> Steps[None]:
         """See `IngestionQueue.nack`."""
-        for lane in sorted({one.lane for one in items}):
-            failed = [one for one in items if one.lane == lane]
+        for lane in sorted({one.origin.lane for one in items}):
+            failed = [one for one in items if one.origin.lane == lane]
             retried = [one for one in failed if one.attempts + 1 < self._settings.max_attempts]
             if retried:
                 yield from move(self._store, lane, retried, self._retry(error, delay_sec))
@@ -70,7 +70,7 @@ class Settling:
         """See `IngestionQueue.extend`."""
         until_us = self._store.clock_us() + int(self._settings.lease_timeout_sec * 1e6)
         with self._store.lock:
-            for token in {item.token for item in items}:
+            for token in {item.origin.token for item in items}:
                 if token not in self._store.state.custody.leases:
                     raise StaleLease(f"lease {token}")
                 self._store.state.custody.extend(token, until_us)
