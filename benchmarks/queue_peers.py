@@ -2,7 +2,7 @@
 
     python queue_peers.py NAME FOLDER BATCH CYCLES
 
-Prints one JSON object: seconds in all, and seconds of each cycle. It imports nothing of penstock, so that it runs in an environment of the
+Prints the seconds of each cycle as a JSON array. It imports nothing of penstock, so that it runs in an environment of the
 peers.
 """
 
@@ -20,11 +20,14 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 ITEM = bytes(range(188))
 HEAD = struct.Struct("<II")
 NATS_PORT = 14_222
+
+Peer: TypeAlias = Callable[[Path, list[bytes], int], list[float]]
+"""Runs so many cycles with a batch in a folder; seconds of each."""
 
 
 class AppendLog:
@@ -54,7 +57,7 @@ class AppendLog:
 
 
 class SqliteRows:
-    """A row for each item, with its attempts, when it is due, and who has it until when: WAL, synchronous FULL, three transactions a batch."""
+    """A row for each item, with its attempts, when it is due, and who has it: WAL, synchronous FULL, three transactions a batch."""
 
     def __init__(self, folder: Path) -> None:
         self._db = sqlite3.connect(folder / "queue.db", isolation_level=None)
@@ -178,34 +181,40 @@ async def _timed(work: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - started
 
 
-PEERS: dict[str, Callable[[Path], Any]] = {
-    "append log": AppendLog,
-    "sqlite rows": SqliteRows,
-    "diskcache": DiskcacheDeque,
-    "persist-queue": PersistQueue,
-    "litequeue": Litequeue,
+def cycling(kind: Callable[[Path], Any]) -> Peer:
+    """A queue with a method for one cycle."""
+
+    def run(folder: Path, batch: list[bytes], cycles: int) -> list[float]:
+        queue, seconds = kind(folder), []
+        for _ in range(cycles):
+            started = time.perf_counter()
+            assert queue.cycle(batch) == len(batch)
+            seconds.append(time.perf_counter() - started)
+        return seconds
+
+    return run
+
+
+PEERS: dict[str, Peer] = {
+    "append log": cycling(AppendLog),
+    "sqlite rows": cycling(SqliteRows),
+    "diskcache": cycling(DiskcacheDeque),
+    "persist-queue": cycling(PersistQueue),
+    "litequeue": cycling(Litequeue),
+    "jetstream": jetstream,
 }
 
 
-def measured(peer: Callable[[Path], Any], folder: Path, batch: int, cycles: int) -> list[float]:
+def measured(peer: Peer, folder: Path, batch: int, cycles: int) -> list[float]:
     """Seconds of each cycle, after one that warms up."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    items = [ITEM] * batch
-    if peer is jetstream:
-        return jetstream(folder, items, cycles + 1)[1:]
-    queue, seconds = peer(folder), []
-    for _ in range(cycles + 1):
-        started = time.perf_counter()
-        assert queue.cycle(items) == batch
-        seconds.append(time.perf_counter() - started)
-    return seconds[1:]
+    return peer(folder, [ITEM] * batch, cycles + 1)[1:]
 
 
 def main(name: str, folder: str, batch: str, cycles: str) -> None:
     """Measure one and print it."""
-    peer = jetstream if name == "jetstream" else PEERS[name]
-    print(json.dumps(measured(peer, Path(folder), int(batch), int(cycles))))
+    print(json.dumps(measured(PEERS[name], Path(folder), int(batch), int(cycles))))
 
 
 if __name__ == "__main__":

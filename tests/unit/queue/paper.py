@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from penstock.model.errors import PenstockError
-from penstock.queue.log import Entries, Gap, LogSettings, Place
+from penstock.queue.log import AppendUnknown, Entries, Gap, LogFull, LogSettings, Place
 from penstock.queue.memory import MemoryLog
 from penstock.queue.pending import Group, Pending
 
 
 class PaperLog(MemoryLog):
-    """Commits at once, unless it is `patient`. `fault` is raised by the next append, `unknown` answers the next one.
+    """Commits at once, unless it is `patient`.
 
-    With `unknown` what was appended is not read as long as this log lives, and is there after a crash.
+    The next `full` appends find no room, the next `full_later` are told so when they are committed, and of the next one it is `unknown`
+    whether it is there: it is not read as long as this log lives, and may be found after a crash; or it is read at once, if `there`.
     """
 
     durable = True
@@ -24,8 +24,9 @@ class PaperLog(MemoryLog):
         self.clock_us = clock_us
         self._epoch = (1).to_bytes(10, "big")
         self.patient = False
-        self.fault: PenstockError | None = None
-        self.unknown: PenstockError | None = None
+        self.full = self.full_later = 0
+        self.unknown = False
+        self.there = False
         self.synced = [0] * settings.lanes
         self.ghosts: list[Pending] = []
         self._waiting: list[Pending] = []
@@ -40,9 +41,9 @@ class PaperLog(MemoryLog):
         wake: bool = True,  # noqa: ARG002 - it commits when it is told to
     ) -> Pending:
         """As in `Log`."""
-        if self.fault is not None:
-            fault, self.fault = self.fault, None
-            raise fault
+        if self.full:
+            self.full -= 1
+            raise LogFull("sabotage")
         pending = Pending(lane, bodies, marked=marked, sync=sync)
         pending.group = Group()
         self._waiting.append(pending)
@@ -60,13 +61,23 @@ class PaperLog(MemoryLog):
         """Answer everybody who waits."""
         waiting, self._waiting = self._waiting, []
         for pending in waiting:
-            if self.unknown is not None and pending.sync:
-                self.ghosts.append(Pending(pending.lane, pending.bodies, marked=pending.marked))
-                pending.answer(self.unknown)
-                self.unknown = None
+            if self.full_later:
+                self.full_later -= 1
+                pending.answer(LogFull("sabotage"))
+            elif self.unknown and pending.sync:
+                self.unknown = False
+                self._lose_sight(pending)
             else:
                 self._commit(pending)
             pending.group.announce()
+
+    def _lose_sight(self, pending: Pending) -> None:
+        if self.there:
+            super().append(pending.lane, pending.bodies, marked=pending.marked)
+            self.synced[pending.lane] = self._lanes[pending.lane].end.offset
+        else:
+            self.ghosts.append(Pending(pending.lane, pending.bodies, marked=pending.marked))
+        pending.answer(AppendUnknown("sabotage"))
 
     def _commit(self, pending: Pending) -> None:
         self.ghosts = [ghost for ghost in self.ghosts if ghost.lane != pending.lane]

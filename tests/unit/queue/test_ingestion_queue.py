@@ -9,45 +9,17 @@ from typing import Any
 
 import pytest
 
-from penstock.queue.ingestion import IngestionQueue, NotQueueable, QueueFull, QueueItem, QueuePriority, QueueSettings, StaleLease
+from penstock.queue.ingestion import IngestionQueue, NotQueueable, QueueFull, QueuePriority, QueueSettings, StaleLease
 from penstock.queue.ingestion.found import FOREIGN
 from penstock.queue.ingestion.room import SHED
-from penstock.queue.log import AppendUnknown, Gap, LogSettings
-from tests.unit.queue.paper import PaperLog
-
-ON_DISK = QueueSettings(persist_to_disk=True)
-
-
-class Bench:
-    """A queue on a log that survives crashes, and a clock."""
-
-    def __init__(self) -> None:
-        self.now_us = 1_800_000_000_000_000
-        self.log = PaperLog(LogSettings(lanes=8), lambda: self.now_us)
-
-    def open(self, settings: QueueSettings = ON_DISK) -> IngestionQueue:
-        """On what is in the log."""
-        return IngestionQueue(settings, log=self.log, clock_us=lambda: self.now_us, rand=lambda: 1.0)
-
-    def killed(self, settings: QueueSettings = ON_DISK, *, power_cut: bool = False) -> IngestionQueue:
-        """The process is killed, and started again; what was never answered is not there."""
-        self.log = self.log.crashed(lambda low, _: low, power_cut=power_cut)
-        return self.open(settings)
-
-    def wait(self, seconds: float) -> None:
-        """Time passes."""
-        self.now_us += int(seconds * 1e6)
+from penstock.queue.log import AppendUnknown, Gap
+from tests.unit.queue.bench import Bench, data
 
 
 @pytest.fixture
 def bench() -> Bench:
     """An empty log."""
     return Bench()
-
-
-def data(items: list[QueueItem]) -> list[Any]:
-    """What is in items."""
-    return [item.data for item in items]
 
 
 def test_what_is_enqueued_is_handed_out_as_it_was(bench: Bench) -> None:
@@ -417,7 +389,7 @@ def test_keys_are_off_by_default(bench: Bench) -> None:
 def test_a_key_whose_append_failed_is_free(bench: Bench) -> None:
     """Whoever tries again is not told that it is there."""
     queue = bench.open(QueueSettings(persist_to_disk=True, dedup_window_sec=60.0))
-    bench.log.unknown = AppendUnknown("sabotage")
+    bench.log.unknown = True
     with pytest.raises(AppendUnknown):
         queue.enqueue("s", 1, key="a")
 

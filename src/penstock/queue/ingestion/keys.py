@@ -44,10 +44,8 @@ class Keys:
         """An item was enqueued under the key."""
         self._known.pop(key, None)
         self._known[key] = Key(key, now_us + self._window_us, item_id)
-        while len(self._known) > self._most or self._known[next(iter(self._known))].until_us <= now_us:
-            del self._known[next(iter(self._known))]
-            if not self._known:
-                break
+        while (oldest := next(iter(self._known.values()))).until_us <= now_us or len(self._known) > self._most:
+            del self._known[oldest.key]
 
     def restore(self, keys: Iterable[Key]) -> None:
         """Keys of an earlier process."""

@@ -10,7 +10,7 @@ from penstock.queue.ingestion.again import bury
 from penstock.queue.ingestion.found import Found
 from penstock.queue.ingestion.item import QueueItem
 from penstock.queue.ingestion.journal import Ended, Leased
-from penstock.queue.ingestion.lanes import DELIVERED, GAPS
+from penstock.queue.ingestion.lanes import DELIVERED
 from penstock.queue.ingestion.reading import Reader
 from penstock.queue.ingestion.settings import QueueSettings
 from penstock.queue.ingestion.state import Outcome
@@ -82,7 +82,7 @@ class Leasing:
         store = self._store
         yield from bury(store, found.dead)
         for place, gap in found.gaps:
-            yield store.log.append_gap(GAPS, gap)
+            yield from store.record_gap(gap)
             with store.lock:
                 store.settle_lazily(Outcome.LOST, [place])
 

@@ -43,10 +43,6 @@ class Letters:
         own = Again(LETTERS, 0, 0, "", priority, 0, self._store.clock_us(), 0, error)
         yield from self._store.append(LETTERS, encoded([Envelope(source, data, None, own)]))
 
-    def add_gap(self, gap: Gap) -> Steps[None]:
-        """The record of something that never came in."""
-        yield self._store.log.append_gap(GAPS, gap)
-
     def retry(self, item_id: str) -> Steps[bool]:
         """Put a dead letter back where it came from, as if it had never been tried; whether there is one."""
         store = self._store

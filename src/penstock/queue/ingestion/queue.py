@@ -192,7 +192,7 @@ class IngestionQueue:
 
     def record_gap(self, gap: Gap) -> None:
         """Keep the record of something that was lost before it could be enqueued. Raises `LogFull`, `AppendUnknown`."""
-        finish(self._desk.letters.add_gap(gap))
+        finish(self._desk.store.record_gap(gap))
 
     def gaps(self, limit: int = 100) -> list[Gap]:
         """The newest records of items that were shed, or lost on the disk, newest first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from penstock.queue.ingestion.errors import QueueFull
 from penstock.queue.ingestion.journal import Told
 from penstock.queue.ingestion.lane import Stretch
-from penstock.queue.ingestion.lanes import DELIVERED, GAPS
+from penstock.queue.ingestion.lanes import DELIVERED
 from penstock.queue.ingestion.settings import QueueSettings
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
@@ -108,7 +108,7 @@ class Room:
             if not run.count or not (now or self._store.clock_us() >= due_us):
                 return
             self._shed = Run()
-        yield self._store.log.append_gap(GAPS, Gap(SHED, run.count, run.since_us or None, run.until_us or None))
+        yield from self._store.record_gap(Gap(SHED, run.count, run.since_us or None, run.until_us or None))
         with self._store.lock:
             self._store.state.account.told += run.count
             self._store.note(Told(run.count))

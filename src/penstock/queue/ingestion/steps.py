@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -119,7 +119,7 @@ class Bell:
             self.ticket += 1
             waiting, self._waiting = self._waiting, set()
         for future in waiting:
-            if future.set_running_or_notify_cancel():
+            with suppress(InvalidStateError):  # a task that waited was cancelled just now
                 future.set_result(None)
 
     def wait(self, ticket: int, timeout_s: float) -> Rung:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from penstock.model.errors import PenstockError
 from penstock.queue.ingestion.journal import Record, Returned, Settled, Snapshot, Void, snapshot, written
 from penstock.queue.ingestion.lane import Stretch
-from penstock.queue.ingestion.lanes import DELIVERED, JOURNAL
+from penstock.queue.ingestion.lanes import DELIVERED, GAPS, JOURNAL
 from penstock.queue.ingestion.state import Outcome, State
 from penstock.queue.ingestion.steps import Bell, Blocking, Certain, Steps
-from penstock.queue.log import AppendUnknown, Log, LogFull, Place
+from penstock.queue.log import AppendUnknown, Gap, Log, LogFull, Place
 from penstock.queue.pending import Pending
 
 CONSUMER = "queue"
@@ -22,7 +22,8 @@ RECORDS = 4_096
 ITEMS = 65_536
 """After so many records, or settled items, the journal begins anew with the whole state, and what nobody needs any more is released."""
 
-READ_BYTES = 1 << 20
+MOST_GAPS = 10_000
+"""Records of gaps that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,15 @@ class Store:
         for token in tokens:
             self.state.voids.add(token)
             self.note(Void(token))
+
+    def record_gap(self, gap: Gap) -> Steps[None]:
+        """Keep the record of items that were shed or lost; of all such records the newest."""
+        yield self.log.append_gap(GAPS, gap)
+        with self.lock:
+            self.refresh()
+            lane = self.state.custody.lanes[GAPS]
+            if lane.waiting > MOST_GAPS:
+                self.settle_lazily(Outcome.CLEARED, lane.oldest(lane.waiting - MOST_GAPS))
 
     def close(self) -> None:
         """Let go of the log."""
