@@ -58,6 +58,8 @@ def _document(file: Path) -> object:
         raise FaultySettings([f"{file}: this is not UTF-8"]) from None
     except json.JSONDecodeError as error:
         raise FaultySettings([f"{file}, line {error.lineno}: this is no JSON: {error.msg[0].lower()}{error.msg[1:]}"]) from None
+    except (RecursionError, ValueError):
+        raise FaultySettings([f"{file}: it is nested too deeply, or a number in it has too many digits"]) from None
 
 
 class _Table(dict[str, Any]):

@@ -208,6 +208,11 @@ def test_every_fault_is_told_at_once(file: Path) -> None:
         (b'{"queue":\n  oops}', "config/ingestion.json, line 2: this is no JSON: expecting value"),
         (b'{"log_level": "\xff"}', "config/ingestion.json: this is not UTF-8"),
         (b"[]", "config/ingestion.json: this is to be an object, { ... }"),
+        (b"[" * 100_000, "config/ingestion.json: it is nested too deeply"),
+        (
+            b'{"queue": {"max_size": ' + b"9" * 5_000 + b"}}",
+            "config/ingestion.json: it is nested too deeply, or a number in it has too many",
+        ),
     ],
 )
 def test_what_is_no_object_of_json_is_told(text: bytes, said: str, file: Path) -> None:
