@@ -10,8 +10,9 @@ from math import isfinite, isnan
 from numbers import Real
 from typing import Any
 
+from penstock.instruments.hooks import text_of
 from penstock.instruments.ranges import Limits
-from penstock.model.errors import Refused
+from penstock.model.errors import Misconfigured, Refused
 from penstock.model.quality import Quality, worse
 
 NO_VALUE = "there is no value"
@@ -28,7 +29,7 @@ NO_QUALITY = f"the quality is none of {', '.join(Quality)}"
 SILENT = frozenset({Quality.NOT_MEASURING, Quality.GAP})
 """Qualities with which there need not be a value, and one that is there is no reading to compare with anything."""
 
-_NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"\s*[+-]?((\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
 
 
 class NotANumber(Refused):
@@ -49,6 +50,10 @@ class ValidationSettings:
     sanitize_values: bool = True
     reject_nan: bool = True
     reject_inf: bool = True
+
+    def __post_init__(self) -> None:
+        if odd := [name for name in self.__match_args__ if type(getattr(self, name)) is not bool]:
+            raise Misconfigured(f"validation: {' and '.join(odd)} can be true or false")
 
 
 DEFAULT = ValidationSettings()
@@ -115,9 +120,9 @@ def number(value: object, settings: ValidationSettings = DEFAULT) -> float | Non
     if type(value) is not bool and isinstance(value, Real | Decimal):
         try:
             return float(value)
-        except OverflowError:
+        except (OverflowError, ValueError):  # larger than any float; a NaN that signals
             pass
-    raise NotANumber(repr(value)[:60])
+    raise NotANumber(text_of(value)[:60])
 
 
 def judge(value: float | None, limits: Limits, stated: Quality = Quality.OK, settings: ValidationSettings = DEFAULT) -> Judgement:

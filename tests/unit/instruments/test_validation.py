@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from penstock.instruments.validation import (
     judge,
     number,
 )
+from penstock.model.errors import Misconfigured
 from penstock.model.quality import Quality, worse
 
 TEMPERATURE = Limits("°C", -40, 150, 0, 95)
@@ -132,11 +134,29 @@ def test_numbers_are_read(value: object, wanted: float | None) -> None:
     assert number(value) == wanted
 
 
-@pytest.mark.parametrize("value", ["26D", "1_000", "1,5", "0x10", "٣", "OL - Not Ready", True, b"1", [1], 10**400, 1j, object()])
+NO_NUMBERS = ("26D", "1_000", "1,5", "0x10", "٣", "OL - Not Ready", True, b"1", [1], 1j, object(), 10**400, 10**5000, Decimal("sNaN"))
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=range(len(NO_NUMBERS)))
 def test_what_is_no_number_is_not_made_one(value: object) -> None:
     """Hexadecimal, thousands, other digits, switches, words, bytes."""
     with pytest.raises(NotANumber):
         number(value)
+
+
+def test_a_long_text_that_is_no_number_is_seen_at_once() -> None:
+    """In one pass: trying every way to cut its digits would take a quarter of a minute for 20,000 of them, and years for a megabyte."""
+    with pytest.raises(NotANumber):
+        number("9" * 1_000_000 + "x")
+
+
+@pytest.mark.parametrize("key", ["enabled", "strict_mode", "sanitize_values", "reject_nan", "reject_inf"])
+def test_settings_are_true_or_false(key: str) -> None:
+    """The text "false" is neither, and would count as true."""
+    odd: Any = {key: "false"}
+
+    with pytest.raises(Misconfigured, match=key):
+        ValidationSettings(**odd)
 
 
 @pytest.mark.parametrize("value", ["3500", "", "NaN"])
