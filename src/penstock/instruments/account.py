@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
+from penstock.instruments.hooks import text_of
 from penstock.instruments.timing import Timing
 from penstock.reliability.breaker import Breaker
 from penstock.reliability.circuit import BreakerState
@@ -115,12 +116,13 @@ class Account:
 
     def went_wrong(self, what: str, error: Exception, *, reading: bool) -> None:
         """A call of a hook failed."""
+        said = _said(what, error)
         with self._lock:
             self._errors += 1
-            self._last_error = f"{what}: {type(error).__name__}: {error}"
-            self._log.warning("%s: %s", self._source, self._last_error)
+            self._last_error = said
             if reading:
-                self._health.failed(self._last_error)
+                self._health.failed(said)
+        self._log.warning("%s: %s", self._source, said)
 
     def received(self, channel: str, refused: str = "") -> None:
         """A sample came; it goes to the queue, or is refused and why."""
@@ -147,9 +149,10 @@ class Account:
 
     def remark(self, what: str, error: Exception) -> None:
         """Something went wrong that is no fault of a hook."""
+        said = _said(what, error)
         with self._lock:
-            self._last_error = f"{what}: {type(error).__name__}: {error}"
-            self._log.error("%s: %s", self._source, self._last_error)
+            self._last_error = said
+        self._log.error("%s: %s", self._source, said)
 
     def stats(self, shed: int = 0) -> IngestionStats:
         """This moment, if the queue has let so many samples go after it took them."""
@@ -184,3 +187,7 @@ class Account:
             blocked = f"the circuit is {circuit.state.value} {until}: {circuit.reason}"
         with self._lock:
             return self._health.report(now, blocked)
+
+
+def _said(what: str, error: Exception) -> str:
+    return f"{what}: {type(error).__name__}: {text_of(error)}"

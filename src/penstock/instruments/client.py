@@ -12,6 +12,7 @@ from penstock.instruments.account import Account, IngestionState, IngestionStats
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings
 from penstock.instruments.delivery import Delivery, Queueing, Refusal, Sample, appending
 from penstock.instruments.feed import Feed
+from penstock.instruments.hooks import contained
 from penstock.instruments.ingestion_file import get_ingestion_config
 from penstock.instruments.intake import Intake
 from penstock.instruments.link import Link
@@ -83,10 +84,10 @@ class BaseIngestionClient(ABC, Generic[T]):
         self._breaker = (breakers or Breakers(self._timing.rand, self._tell)).at(source_name, breaker.core())
         self._account = Account(source_name, self._breaker, self.health_settings, self._timing, self._log)
         self._retry: RetrySettings = self.settings.retry or self.config.default_retry
-        hooks = self._connect_impl, self._disconnect_impl
+        hooks = contained(self._connect_impl), contained(self._disconnect_impl)
         self._link = Link(source_name, *hooks, self._breaker, self._retry, self._account, self._timing)
-        look = self._validate_sample if self.validation.enabled else None
-        self._intake = Intake(look, self._channel, self._account, self._timing)
+        look = contained(self._validate_sample) if self.validation.enabled else None
+        self._intake = Intake(look, contained(self._channel), self._account, self._timing)
         self._lock = RLock()
         self._own_queue: IngestionQueue | None = None
         self._queueing: Queueing | None = None
@@ -269,7 +270,7 @@ class BaseIngestionClient(ABC, Generic[T]):
                 self._link,
                 self._account,
                 self._timing,
-                read=self._read_impl,
+                read=contained(self._read_impl),
                 take=lambda sample: feed.put(taken(sample)),
                 refuse=lambda error: feed.put(self._intake.refused(self.source_name, error.headline, error.detail)),
                 miss=feed.put,

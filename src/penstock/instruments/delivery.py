@@ -145,7 +145,7 @@ class Queueing:
                 del self._owed[next(iter(self._owed))]
             while self._letters:
                 letter = self._letters[0]
-                self._queue.add_dead_letter(self._source, msgspec.json.decode(letter.raw), letter.reason, self._priority)
+                self._queue.add_dead_letter(self._source, letter.data, letter.reason, self._priority)
                 self._letters.popleft()
         except PenstockError as error:
             self._account.remark("gaps or dead letters wait to be written down", error)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from penstock.instruments.account import Account, IngestionState
 from penstock.instruments.config import RetrySettings
+from penstock.instruments.hooks import text_of
 from penstock.instruments.timing import Timing
 from penstock.model.errors import Fatal, Transient
 from penstock.reliability.breaker import Breaker
@@ -83,8 +84,9 @@ class Link:
             answer = again()
             if isinstance(answer, GiveUp) or self.timing.wait(stop, answer.seconds):
                 reason = answer.reason if isinstance(answer, GiveUp) else "it was stopped"
-                self.account.enter(IngestionState.ERROR, f"{failure}; {reason}")
-                raise NotConnected(f"{self.name}: {failure}; {reason}") from failure
+                failed = f"{text_of(failure)}; {reason}"
+                self.account.enter(IngestionState.ERROR, failed)
+                raise NotConnected(f"{self.name}: {failed}") from failure
 
     def connect_patiently(self, stop: Event) -> bool:
         """Connect, however long it takes; False where `stop` was set before it was done."""

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Generic, TypeVar
 
 from penstock.instruments.account import Account, IngestionState
+from penstock.instruments.hooks import text_of
 from penstock.instruments.link import CircuitOpen, Link
 from penstock.instruments.timing import Timing
 from penstock.model.errors import Refused
@@ -57,9 +58,9 @@ class Reader(Generic[T]):
             if lost is None:
                 break
             if not self.auto_reconnect:
-                self.link.disconnect(IngestionState.ERROR, f"{lost}; auto_reconnect is off")
-                return f"the connection was lost, and auto_reconnect is off: {lost}"
-            self.link.disconnect(IngestionState.RECONNECTING, str(lost))
+                self.link.disconnect(IngestionState.ERROR, f"{text_of(lost)}; auto_reconnect is off")
+                return f"the connection was lost, and auto_reconnect is off: {text_of(lost)}"
+            self.link.disconnect(IngestionState.RECONNECTING, text_of(lost))
             next_s = self.link.backoff() if self.last_us != read_before else next_s
             self.link.pause(stop, next_s())
         self._close_gap()

@@ -6,6 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any
+
+from penstock.instruments.hooks import text_of
+
+LEAST, LARGEST = -(1 << 63), (1 << 64) - 1
+"""Whole numbers that every format can say."""
 
 
 @dataclass(slots=True)
@@ -24,10 +30,15 @@ class RefusedRun:
     last: tuple[int | None, object]
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What a dead letter keeps of it, for JSON. A value that JSON cannot say is text."""
+        ends = {"first": _end(*self.first), "last": _end(*self.last)}
+        return {"provider": self.provider, "channel": self.channel, "count": len(self.numbers), **ends}
+
+    @property
     def raw(self) -> bytes:
-        """What a dead letter keeps of it, as JSON. A value that JSON cannot say is text."""
-        ends = {name: {"timestamp_ms": time, "value": _said(value)} for name, (time, value) in (("first", self.first), ("last", self.last))}
-        return json.dumps({"provider": self.provider, "channel": self.channel, "count": len(self.numbers), **ends}).encode()
+        """The same as JSON."""
+        return json.dumps(self.data).encode()
 
 
 @dataclass(slots=True)
@@ -61,7 +72,11 @@ class Runs:
         return found
 
 
+def _end(time: object, value: object) -> dict[str, object]:
+    return {"timestamp_ms": _said(time), "value": _said(value)}
+
+
 def _said(value: object) -> object:
-    if value is None or isinstance(value, int | str):
+    if value is None or (isinstance(value, int) and LEAST <= value <= LARGEST):
         return value
-    return value if isinstance(value, float) and isfinite(value) else str(value)
+    return value if isinstance(value, float) and isfinite(value) else text_of(value)

@@ -43,7 +43,7 @@ class Scripted(BaseIngestionClient[DataSample]):
     def _connect_impl(self) -> bool:
         self.calls.append("connect")
         answer = self.connects.pop(0) if self.connects else True
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -56,7 +56,7 @@ class Scripted(BaseIngestionClient[DataSample]):
             self.stopping.wait(10)
             return None
         step = self.steps.pop(0)
-        if isinstance(step, Exception):
+        if isinstance(step, BaseException):
             raise step
         return step
 

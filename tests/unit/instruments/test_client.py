@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
 
@@ -226,6 +228,144 @@ def test_a_hook_that_looks_at_samples_may_raise() -> None:
     assert reasons[2].startswith("it cannot be written down: ")
     assert values(client.queue) == [3.0, 5.0]
     assert client.get_stats().samples_failed == 3
+
+
+class Surprising(Scripted):
+    """Answers with whatever it was given, as hooks without annotations do."""
+
+    answer: Any = None
+
+    def _validate_sample(self, sample: DataSample) -> ValidationResult:
+        answer: ValidationResult = self.answer
+        return answer if sample.value == 1.0 else super()._validate_sample(sample)
+
+
+@pytest.mark.parametrize("answer", [None, False, {}, ValidationResult(False, errors="bad"), ValidationResult(False, errors=("bad",))])  # type: ignore[arg-type]
+def test_an_answer_that_is_no_result_refuses_the_sample(answer: object) -> None:
+    """A `return` was forgotten: a dead letter says so, and the reader goes on."""
+    client = Surprising([rpm(1.0), rpm(1000.0)])
+    client.answer = answer
+
+    client.read_through()
+
+    assert client.queue is not None
+    assert [letter.error for letter in client.queue.get_dead_letter_items()] == ["looking at it failed: AttributeError"]
+    assert (values(client.queue), client.get_stats().consecutive_errors) == ([1000.0], 0)
+
+
+class Untold(Exception):
+    """An error that cannot be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class Hidden:
+    """A sample that does not show its value."""
+
+    @property
+    def value(self) -> float:
+        """None of it."""
+        raise LookupError
+
+
+LOOP: list[object] = []
+LOOP.append(LOOP)
+
+CLOCK: Any = object()
+
+HALF: Any = "\ud800"
+"""One half of a character outside of the first 65,536: no UTF-8 has it."""
+
+HUGE = rpm(10**400)
+
+
+def test_a_sample_that_contains_itself_is_refused() -> None:
+    """It cannot be written down, whether anybody looks at it or not."""
+    client = Scripted([LOOP, rpm(1000.0)], config(validation=ValidationSettings(enabled=False)))  # type: ignore[list-item]  # on purpose
+
+    client.read_through()
+
+    assert client.queue is not None
+    (letter,) = client.queue.get_dead_letter_items()
+    assert letter.error.startswith("it cannot be written down: maximum recursion depth")
+    assert values(client.queue) == [1000.0]
+
+
+@pytest.mark.parametrize(
+    ("odd", "kept_of_it"),
+    [
+        (LOOP, "[[...]]"),
+        (Hidden(), None),
+        (rpm(None, HALF), None),
+        (DataSample(CLOCK, "ecu", "rpm", 1.0), 1.0),
+        (HUGE, str(10**400)),
+        (replace(HUGE, value=10**5000), "<int>"),
+        (replace(HUGE, value=HALF), "\\ud800"),
+        (Refused(HALF), "\\ud800"),
+    ],
+    ids=["contains itself", "raises", "half a letter", "no time", "huge", "cannot be written", "half a letter as value", "refused"],
+)
+def test_whatever_is_refused_becomes_a_dead_letter(odd: Any, kept_of_it: object) -> None:  # noqa: ANN401 - whatever a hook returns
+    """Also what no JSON can say; neither it nor its letter ends the reader, and later letters are not held up by it."""
+    client = Scripted([odd, rpm(1000.0), rpm(math.nan)])
+
+    client.read_through()
+    assert not client.reading
+
+    assert client.queue is not None
+    last, first = client.queue.get_dead_letter_items()
+    assert (last.error, first.data["count"]) == ("the value is NaN", 1)
+    assert isinstance(odd, Hidden) or first.data["first"]["value"] == kept_of_it
+    assert (values(client.queue), client.get_stats().samples_failed) == ([1000.0], 2)
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), SystemExit(1), GeneratorExit(), Untold()], ids=lambda error: type(error).__name__
+)
+def test_a_hook_that_is_broken_off_does_not_end_the_reader(error: Any) -> None:  # noqa: ANN401 - no exceptions in the narrow sense
+    """What ends a thread elsewhere is an error of the hook here: told, counted, and tried again."""
+    client = Scripted([rpm(1.0), error, rpm(2.0)])
+    client.connects = [error]
+
+    client.read_through()
+
+    assert (values(client.queue), client.get_stats().consecutive_errors) == ([1.0, 2.0], 0)
+    assert type(error).__name__ in client.get_stats().last_error
+
+
+def test_who_breaks_off_connect_is_not_held_up() -> None:
+    """In the main thread it is the process that is to end: Ctrl-C, or a handler of signals that calls `sys.exit`."""
+    client = Scripted()
+    goodbye: Any = SystemExit(130)
+    client.connects = [goodbye]
+
+    with pytest.raises(SystemExit):
+        client.connect()
+
+
+def test_who_hears_of_an_error_may_ask_how_it_stands() -> None:
+    """A handler of logs that looks at the health of the client is answered, and waits for nobody."""
+    client = Scripted([ValueError("odd"), rpm(1.0)], queue=IngestionQueue(BLOCKING))
+    heard = list[bool]()
+
+    class Asking(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            del record
+            asking = Thread(target=client.health_check, daemon=True)
+            asking.start()
+            asking.join(5)
+            heard.append(asking.is_alive())
+
+    logger, handler = logging.getLogger("penstock.instruments.ecu"), Asking()
+    logger.addHandler(handler)
+    try:
+        client.read_through()
+    finally:
+        logger.removeHandler(handler)
+
+    assert heard
+    assert not any(heard)
 
 
 def test_what_cannot_be_decoded_becomes_a_dead_letter() -> None:
