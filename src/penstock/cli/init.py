@@ -20,7 +20,7 @@ mode = "append"                 # or "upsert(id)": a row takes the place of the 
 schema = "freeze"               # when columns change: stop; "evolve" takes new ones, "quarantine" puts such rows aside
 
 [source]
-type = "jsonl"                  # or csv, parquet, sqlite, postgres, http
+type = "jsonl"                  # or csv, parquet, sqlite, postgres, http, queue, stdin
 path = "{data}"                 # relative to this file
 
 [[stages]]                      # stages come one after the other; each has one of rename, cast, filter, dedupe, python

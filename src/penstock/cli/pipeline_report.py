@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.cli.closing import per_second, place, speed
+from penstock.cli.losses import lost
 from penstock.engine.telemetry import Telemetry
 from penstock.model.counts import counted
-from penstock.model.gaps import SHED, Loss
 from penstock.model.redaction import redacted
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.evidence import Evidence
@@ -72,7 +71,7 @@ def _evidence(ending: Ending, claims: Sequence[str]) -> Iterator[str]:
     yield f"The evidence, with respect to what {redacted(shown.source)} held when the run looked:"
     yield from _counts(shown)
     yield f" {counted(shown.stretches, 'stretch', 'stretches')} stored, {counted(shown.gaps, 'gap')} between them."
-    yield from map(_lost, shown.lost)
+    yield from (f" {lost(loss)}." for loss in shown.lost)
     yield from (f" {claim}" for claim in claims)
     if shown.stated is not None:
         yield f" The source stated {counted(shown.stated, 'record')}."
@@ -94,14 +93,6 @@ def _counts(shown: Evidence) -> Iterator[str]:
     }
     told = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number or what == "stored")
     yield f" {counted(counts.received, 'record')} received: {told}."
-
-
-def _lost(loss: Loss) -> str:
-    times = [f"{datetime.fromtimestamp(moment / 1e6, UTC):%Y-%m-%d %H:%M:%S}Z" for moment in (loss.since, loss.until) if moment is not None]
-    known = counted(loss.count, "record") if loss.count or not loss.uncounted else ""
-    unknown = f"unknown how many in {counted(loss.uncounted, 'gap')}" if loss.uncounted else ""
-    what = "Let go" if loss.cause == SHED else f"Lost upstream ({loss.cause})"
-    return f" {what}: {' and '.join(filter(None, [known, unknown]))}{', ' if times else ''}{' to '.join(dict.fromkeys(times))}."
 
 
 def _verdict(shown: Evidence) -> str:

@@ -10,9 +10,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.cli.losses import lost
 from penstock.model.counts import counted
 
 if TYPE_CHECKING:
@@ -124,6 +126,8 @@ def as_json(state: State) -> Mapping[str, Any]:
         "rows_received": sums.received,
         "rows_stored": sums.stored,
         "rows_refused": sums.refused,
+        "rows_shed": sums.shed,
+        "lost": [asdict(loss) for loss in state.progress.lost],
         "stretches": len(state.progress.coverage),
         "gaps": state.gaps,
         "dead_letters": state.dead_letters,
@@ -163,6 +167,7 @@ def _shown(state: State) -> Iterator[str]:
     expected = "" if scope is None or scope.rows is None else f" of {scope.rows:,}"
     yield f"  received      {sums.received:,}{expected}: {became}"
     yield f"  coverage      {counted(len(state.progress.coverage), 'stretch', 'stretches')}, {_missing(state)}"
+    yield from (f"  lost          {lost(loss)}" for loss in state.progress.lost)
     yield f"  dead letters  {state.dead_letters:,} kept, {state.cleared:,} cleared"
     yield f"  lease         {_lease(state)}"
     for past in state.runs:
