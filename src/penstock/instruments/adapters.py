@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
 from operator import itemgetter
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from penstock.instruments.points import STOICHIOMETRIC, Reading, point, target
 from penstock.instruments.ranges import plain_name
@@ -18,11 +18,16 @@ from penstock.model.counts import counted
 from penstock.model.errors import Misconfigured, Refused
 from penstock.model.units import symbol
 
+S = TypeVar("S", bound=DataSample)
+
 TIMES: Mapping[str, int] = {
     **dict.fromkeys(("timestamp ms", "time ms", "time(ms)", "time (ms)", "time (msec)"), 1),
     **dict.fromkeys(("time", "time(s)", "time (s)", "secl", "offset"), 1_000),
 }
 """Columns of time, as names are looked up, and how many milliseconds their unit has. Loggers that name no unit count seconds."""
+
+
+NONE_OF_THESE = "this is no data of its source"
 
 
 class NoAdapter(Refused):
@@ -32,7 +37,7 @@ class NoAdapter(Refused):
 
 
 class NoWindow(Misconfigured):
-    """A window of time has a length."""
+    """A window of time is a whole number of milliseconds, at least one."""
 
 
 class DataAdapter(Protocol):
@@ -58,16 +63,12 @@ class JetDriveAdapter(DataAdapter):
 
     def can_handle(self, data: object) -> bool:
         """See `DataAdapter`."""
-        return isinstance(data, JetDriveSampleSchema) or (
-            isinstance(data, Mapping) and {"provider_id", "channel_id", "channel"} <= data.keys()
-        )
+        return _is_sample(data, JetDriveSampleSchema, frozenset({"provider_id", "channel_id", "channel"}))
 
     def convert(self, data: JetDriveSampleSchema | Mapping[str, Any]) -> DynoDataPointSchema:
         """The point of a single sample; raises `BadSample` where that is refused."""
-        sample = data if isinstance(data, JetDriveSampleSchema) else _sample(data)
-        if not (result := sample.validate()).is_valid:
-            raise BadSample.of(result)
-        return point(sample.timestamp_ms, (reading for _, reading in _measured([sample])))
+        sample = _sample(data, JetDriveSampleSchema, self.source_name)
+        return point(_kept(sample)["timestamp_ms"], (reading for _, reading in _measured([sample])))
 
     def aggregate_samples(self, samples: Iterable[DataSample], time_window_ms: int = 50) -> list[DynoDataPointSchema]:
         """A point for each window of time in which something was measured; the first window begins with the first reading.
@@ -76,7 +77,7 @@ class JetDriveAdapter(DataAdapter):
         that of the least. A sample that is refused, or while its instrument does not measure, is no reading. Nothing is carried on from an
         earlier window: what was not measured within one is None. Samples may come in any order.
         """
-        if time_window_ms <= 0:
+        if type(time_window_ms) is not int or time_window_ms < 1:
             raise NoWindow(f"{time_window_ms} ms")
         measured = sorted(_measured(samples), key=itemgetter(0))
         first = measured[0][0] if measured else 0
@@ -86,23 +87,25 @@ class JetDriveAdapter(DataAdapter):
 
 @dataclass(frozen=True, slots=True)
 class InnovateAdapter(DataAdapter):
-    """Samples of wideband controllers. `places` says for each place in the chain, from 1, which member of a point it measures."""
+    """Samples of wideband controllers: `InnovateSampleSchema`, or dictionaries with its members.
+
+    `places` says for each place in the chain, from 1, which member of a point it measures.
+    """
 
     places: tuple[str, ...] = ("afr_front", "afr_rear")
     source_name: ClassVar[str] = "innovate"
 
     def can_handle(self, data: object) -> bool:
         """See `DataAdapter`."""
-        return isinstance(data, InnovateSampleSchema)
+        return _is_sample(data, InnovateSampleSchema, frozenset({"sensor_channel", "channel"}))
 
-    def convert(self, data: InnovateSampleSchema) -> DynoDataPointSchema:
+    def convert(self, data: InnovateSampleSchema | Mapping[str, Any]) -> DynoDataPointSchema:
         """The point of a single sample; raises `BadSample` where that is refused, or its place is not said to measure anything."""
-        if not (result := data.validate()).is_valid:
-            raise BadSample.of(result)
-        if data.sensor_channel > len(self.places):
-            raise BadSample(f"sensor_channel: {counted(len(self.places), 'place')} named, and not {data.sensor_channel}")
-        ratio = None if result.quality in SILENT else _ratio(data)
-        return DynoDataPointSchema(data.timestamp_ms, **{self.places[data.sensor_channel - 1]: ratio})
+        kept = _kept(_sample(data, InnovateSampleSchema, self.source_name))
+        if (place := kept["sensor_channel"]) > len(self.places):
+            raise BadSample(f"sensor_channel: {counted(len(self.places), 'place')} named, and not {place}")
+        ratio = None if kept["quality"] in SILENT else _ratio(kept)
+        return DynoDataPointSchema(kept["timestamp_ms"], **{self.places[place - 1]: ratio})
 
 
 class CSVAdapter(DataAdapter):
@@ -121,6 +124,8 @@ class CSVAdapter(DataAdapter):
         Raises:
             BadSample: the row has no time, or a listed column says something that is no number.
         """
+        if not isinstance(data, Mapping):
+            raise BadSample(NONE_OF_THESE)
         cells = {name: _cell(name, data[name]) for name in _names(data) if plain_name(name) in TIMES or target(name)}
         times = [value * TIMES[plain_name(name)] for name, value in cells.items() if value is not None and plain_name(name) in TIMES]
         if not times or not isfinite(times[0]):
@@ -158,9 +163,26 @@ def convert_to_standard(data: object, source: str = "") -> DynoDataPointSchema:
 _ADAPTERS: dict[str, DataAdapter] = {adapter.source_name: adapter for adapter in (CSVAdapter(), InnovateAdapter(), JetDriveAdapter())}
 
 
-def _sample(members: Mapping[str, Any]) -> JetDriveSampleSchema:
-    known: dict[str, Any] = {name: members[name] for name in JetDriveSampleSchema.__match_args__ if name in members}
-    return JetDriveSampleSchema(**{"timestamp_ms": None, "source": "jetdrive", "value": None} | known)
+def _is_sample(data: object, kind: type[DataSample], members: frozenset[str]) -> bool:
+    return isinstance(data, kind) or (isinstance(data, Mapping) and members <= data.keys())
+
+
+def _sample(data: S | Mapping[str, Any], kind: type[S], source: str) -> S:
+    """A sample of this kind, also of a dictionary that has some of its members."""
+    if isinstance(data, kind):
+        return data
+    if not isinstance(data, Mapping):
+        raise BadSample(NONE_OF_THESE)
+    known: dict[str, Any] = {name: data[name] for name in kind.__match_args__ if name in data}
+    return kind(**{"timestamp_ms": None, "source": source, "channel": None, "value": None} | known)
+
+
+def _kept(sample: DataSample) -> Mapping[str, Any]:
+    """The members of a sample as they are to be stored; raises `BadSample` where it is refused."""
+    result = sample.validate()
+    if result.sanitized_data is None:
+        raise BadSample.of(result)
+    return result.sanitized_data
 
 
 def _measured(samples: Iterable[DataSample]) -> Iterator[tuple[int, Reading]]:
@@ -175,14 +197,11 @@ def _measured(samples: Iterable[DataSample]) -> Iterator[tuple[int, Reading]]:
             yield read["timestamp_ms"], Reading(goes, read["value"], provider)
 
 
-def _ratio(sample: InnovateSampleSchema) -> float | None:
+def _ratio(sample: Mapping[str, Any]) -> float:
     """As air/fuel ratio, from what was told first."""
-    if sample.afr is not None:
-        return sample.afr
-    if sample.lambda_value is not None:
-        return sample.lambda_value * STOICHIOMETRIC
-    assert sample.value is not None
-    return sample.value * STOICHIOMETRIC if symbol(sample.unit) == "lambda" else sample.value
+    told: list[tuple[float | None, float]] = [(sample["afr"], 1.0), (sample["lambda_value"], STOICHIOMETRIC)]
+    told.append((sample["value"], STOICHIOMETRIC if symbol(sample["unit"]) == "lambda" else 1.0))
+    return next(ratio * scale for ratio, scale in told if ratio is not None)
 
 
 def _names(row: Mapping[Any, object]) -> list[str]:

@@ -151,10 +151,11 @@ def test_every_member_of_a_point_has_a_unit() -> None:
     assert [one and (one.field, one.scale, one.offset) for one in targets] == [(name, 1.0, 0.0) for name in members]
 
 
-def test_a_window_has_a_length() -> None:
-    """Zero is none."""
-    with pytest.raises(NoWindow, match="0 ms"):
-        JETDRIVE.aggregate_samples([], time_window_ms=0)
+@pytest.mark.parametrize("window", [0, -50, 0.5, math.nan, math.inf, "50", None, True])
+def test_a_window_has_a_length(window: Any) -> None:  # noqa: ANN401 - whatever somebody may write there
+    """In whole milliseconds: points are at whole ones."""
+    with pytest.raises(NoWindow, match=f"{window} ms"):
+        JETDRIVE.aggregate_samples([], time_window_ms=window)
 
 
 @pytest.mark.parametrize("members", [{"value": math.nan}, {"timestamp_ms": -1}, {"provider_id": 0xFFFF}])
@@ -185,6 +186,31 @@ def test_a_controller_measures_what_its_place_says(members: dict[str, Any], want
     given = replace(InnovateSampleSchema(5, "innovate", "AFR_1", 14.0), **members)
 
     assert there(convert_to_standard(given)) == {"timestamp_ms": 5} | wanted
+
+
+def test_items_of_a_queue_become_points() -> None:
+    """They are the members of samples as dictionaries, whichever source they are of."""
+    innovate = InnovateSampleSchema(5, "innovate", "AFR_2", 14.0, sensor_channel=2)
+
+    assert there(convert_to_standard(asdict(innovate))) == {"timestamp_ms": 5, "afr_rear": 14.0}
+    assert convert_to_standard(asdict(innovate), "innovate") == convert_to_standard(innovate)
+
+
+def test_points_are_made_of_numbers_that_were_written_as_text() -> None:
+    """What validation reads is what counts, not what was written."""
+    written: dict[str, Any] = {"timestamp_ms": "5", "value": "14", "channel": "AFR_1"}
+
+    assert there(convert_to_standard(written | {"lambda_value": "1", "sensor_channel": 1})) == {"timestamp_ms": 5, "afr_front": 14.7}
+    assert there(convert_to_standard(written | {"afr": "13", "sensor_channel": 1})) == {"timestamp_ms": 5, "afr_front": 13.0}
+    assert there(convert_to_standard(written | {"provider_id": 1, "channel_id": 2})) == {"timestamp_ms": 5, "afr": 14.0}
+
+
+@pytest.mark.parametrize("source", ["csv", "innovate", "jetdrive"])
+@pytest.mark.parametrize("data", [None, [], 7, {}, "csv"])
+def test_what_is_no_data_of_a_named_source_is_refused(source: str, data: object) -> None:
+    """By its reason, whatever it is."""
+    with pytest.raises(BadSample):
+        convert_to_standard(data, source)
 
 
 def test_places_in_a_chain_are_told() -> None:
