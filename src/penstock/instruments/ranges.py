@@ -83,7 +83,7 @@ KNOCK = Sensor("knock", (Limits("", 0, 100, warn_high=30),))
 BAROMETER = Sensor("barometric pressure", (Limits("inHg", 20, 35, 28, 31),))
 HUMIDITY = Sensor("humidity", (Limits("%", 0, 100),))
 AMBIENT = Sensor("ambient temperature", (Limits("°F", -40, 150, 32, 110),))
-SPEED = Sensor("vehicle speed", ())
+SPEED = Sensor("vehicle speed", (Limits("mph"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def limits_for(channel: str, unit: str = "") -> Limits:
     Nothing (`OPEN`) where the name is not listed. A stated unit that the sensor cannot have makes every value unusual.
     """
     found = listed(channel)
-    if found is None or not found.sensor.limits:
+    if found is None:
         return OPEN
     for limits in found.sensor.limits:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import chain
 from string import ascii_letters, digits
 
@@ -143,9 +143,10 @@ def test_a_unit_that_a_sensor_cannot_have_is_remarked_upon(channel: str, unit: s
     assert unit in found.unusual
 
 
-def test_a_sensor_without_limits_takes_any_unit() -> None:
-    """Of a speed nothing is known but its name."""
-    assert limits_for("Vehicle Speed", "V") is OPEN
+def test_a_sensor_without_limits_has_units_all_the_same() -> None:
+    """Any speed is usual, and none is in volts."""
+    assert limits_for("Vehicle Speed", "km/h") == replace(OPEN, unit="km/h")
+    assert limits_for("Vehicle Speed", "V").remark == "V is no unit of vehicle speed that is known here"
 
 
 @pytest.mark.parametrize(
