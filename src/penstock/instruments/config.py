@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from penstock.instruments.constraints import Count, Seconds, Share, misfit, require
+from penstock.instruments.constraints import Count, Seconds, Share, require
 from penstock.instruments.validation import ValidationSettings
 from penstock.model.errors import Misconfigured
 from penstock.queue.ingestion import QueueSettings
@@ -114,6 +114,9 @@ class SourceConfig:
     circuit_breaker: CircuitBreakerSettings | None = None
     validation: ValidationSettings | None = None
 
+    def __post_init__(self) -> None:
+        require(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JetDriveConfig(SourceConfig):
@@ -163,8 +166,10 @@ class IngestionConfig:
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if wrong := misfit(LogLevel, self.log_level):
-            raise Misconfigured(f"log_level: {wrong}")
+        require(self, but="sources")
+        sources: Mapping[str, object] = self.sources
+        if odd := [name for name, one in sources.items() if not isinstance(one, SourceConfig)]:
+            raise Misconfigured(f"sources: {', '.join(odd)} can only be a `SourceConfig`")
 
     def get_source_config(self, name: str) -> SourceConfig:
         """The table of a source, its defaults where the file has none."""

@@ -24,9 +24,9 @@ Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=LONGEST_S)]
 Share: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
 
 
-def require(settings: DataclassInstance) -> None:
-    """Raise `FaultySettings` with every field that does not fit its annotation."""
-    found = [(name, misfit(hint, getattr(settings, name))) for name, hint in hints(type(settings)).items()]
+def require(settings: DataclassInstance, *, but: str = "") -> None:
+    """Raise `FaultySettings` with every field, `but` one, that does not fit its annotation."""
+    found = [(name, misfit(hint, getattr(settings, name))) for name, hint in hints(type(settings)).items() if name != but]
     if faults := [f"{name}: {wrong}" for name, wrong in found if wrong]:
         raise FaultySettings(faults)
 
@@ -38,11 +38,15 @@ def hints(kind: type) -> dict[str, Any]:
 
 def dataclass_in(hint: object) -> type | None:
     """The dataclass of an annotation, alone or beside None."""
-    return next((one for one in (hint, *get_args(hint)) if isinstance(one, type) and is_dataclass(one)), None)
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return next((one for one in members if isinstance(one, type) and is_dataclass(one)), None)
 
 
 def misfit(hint: object, value: object) -> str:
     """Why a value does not fit an annotation, as a clause; empty where it does. Values are not shown: some may be secrets."""
+    if kind := dataclass_in(hint):
+        fits = isinstance(value, kind) or (value is None and hint is not kind)
+        return "" if fits else f"expected `{kind.__name__}`"
     try:
         convert(value, _plain(hint))
     except ValidationError as error:

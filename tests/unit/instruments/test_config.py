@@ -304,6 +304,13 @@ def test_what_cannot_be_the_table_of_a_source(name: str, kind: type) -> None:
         (lambda: JetDriveConfig(multicast_group="somewhere"), "multicast_group is to be"),
         (lambda: InnovateConfig(channels=(1, 1)), "channels has one of them twice"),
         (lambda: IngestionConfig(log_level="LOUD"), "log_level: expected 'DEBUG'"),  # type: ignore[arg-type]
+        (lambda: IngestionConfig(global_enabled="no"), "global_enabled: expected `bool`"),  # type: ignore[arg-type]
+        (lambda: IngestionConfig(queue={"max_size": 5}), "queue: expected `QueueSettings`"),  # type: ignore[arg-type]
+        (lambda: IngestionConfig(default_retry=None), "default_retry: expected `RetrySettings`"),  # type: ignore[arg-type]
+        (lambda: IngestionConfig(sources={"ecu": {"port": 5}}), "sources: ecu can only be a `SourceConfig`"),  # type: ignore[dict-item]
+        (lambda: SourceConfig(auto_reconnect="no"), "auto_reconnect: expected `bool`"),  # type: ignore[arg-type]
+        (lambda: JetDriveConfig(retry={"max_attempts": 5}), "retry: expected `RetrySettings`"),  # type: ignore[arg-type]
+        (lambda: GaugeConfig(device=5), "device: expected `str`"),  # type: ignore[arg-type]
     ],
 )
 def test_settings_made_in_python_are_looked_at_as_well(make: Any, said: str) -> None:  # noqa: ANN401 - any of the above

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from penstock.queue.ingestion import QueueSettings
@@ -33,3 +35,24 @@ def test_all_faults_are_told_at_once() -> None:
         assert name in str(raised.value)
     with pytest.raises(QueueSettingsUnusable, match="'drop'"):
         QueueSettings(overflow="drop")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_size", "10"),
+        ("max_size", 1.5),
+        ("batch_size", True),
+        ("max_attempts", None),
+        ("flush_interval_sec", "5"),
+        ("lease_timeout_sec", None),
+        ("persist_to_disk", "false"),
+        ("persist_path", 5),
+        ("persist_path", ""),
+        ("overflow", []),
+    ],
+)
+def test_what_is_of_another_kind_is_a_fault(name: str, value: object) -> None:
+    """Text that says "false" would count as true, and half an item is none."""
+    with pytest.raises(QueueSettingsUnusable, match=f"{name} must be .*, and is {re.escape(repr(value))}"):
+        QueueSettings(**{name: value})  # type: ignore[arg-type]  # on purpose

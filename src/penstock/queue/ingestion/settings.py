@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from penstock.queue.ingestion.errors import QueueSettingsUnusable
 
@@ -54,15 +54,25 @@ class QueueSettings:
         return self.overflow or ("spill" if self.persist_to_disk else "shed_lowest")
 
     def _faults(self) -> Iterator[str]:
-        for name in ("max_size", "batch_size", "max_attempts", "max_bytes"):
-            if getattr(self, name) < 1:
-                yield f"{name} must be at least 1, and is {getattr(self, name)}"
-        for name in ("flush_interval_sec", "block_timeout_sec", "retry_delay_sec", "max_retry_delay_sec", "dedup_window_sec"):
-            if not 0 <= getattr(self, name) < math.inf:
-                yield f"{name} must be 0 or more, and is {getattr(self, name)}"
-        if not 0 < self.lease_timeout_sec < math.inf:
-            yield f"lease_timeout_sec must be more than 0, and is {self.lease_timeout_sec}"
-        if self.overflow not in (None, "block", "shed_lowest", "spill"):
-            yield f"overflow must be 'block', 'shed_lowest' or 'spill', and is {self.overflow!r}"
+        for name, (fits, wanted) in _WANTED.items():
+            if not fits(value := getattr(self, name)):
+                yield f"{name} must be {wanted}, and is {value!r}"
         if self.overflow == "spill" and not self.persist_to_disk:
             yield "overflow = 'spill' keeps items on disk, and persist_to_disk is off"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) is int or type(value) is float
+
+
+_COUNT = (lambda value: type(value) is int and value >= 1), "at least 1"
+_SECONDS = (lambda value: _is_number(value) and 0 <= value < math.inf), "0 or more"
+
+_WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("max_size", "batch_size", "max_attempts", "max_bytes"), _COUNT),
+    **dict.fromkeys(("flush_interval_sec", "block_timeout_sec", "retry_delay_sec", "max_retry_delay_sec", "dedup_window_sec"), _SECONDS),
+    "lease_timeout_sec": ((lambda value: _is_number(value) and 0 < value < math.inf), "more than 0"),
+    "persist_to_disk": ((lambda value: type(value) is bool), "true or false"),
+    "persist_path": ((lambda value: isinstance(value, str | Path) and str(value) != ""), "the path of a folder"),
+    "overflow": ((lambda value: value in (None, "block", "shed_lowest", "spill")), "'block', 'shed_lowest' or 'spill'"),
+}
