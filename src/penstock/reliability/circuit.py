@@ -41,9 +41,9 @@ class BreakerSettings:
             raise Misconfigured(
                 "breaker: failures, successes, probes and minimum_calls are at least 1, window_calls at least minimum_calls"
             )
-        if not 0 < self.open_s <= self.cap_open_s or self.growth < 1 or self.jitter < 0:
+        if not 0 < self.open_s <= self.cap_open_s or not self.growth >= 1 or not self.jitter >= 0:
             raise Misconfigured("breaker: it takes 0 < open_s <= cap_open_s, growth >= 1 and jitter >= 0")
-        if not 0 < self.failure_rate <= 1 or not 0 < self.slow_rate <= 1 or self.slow_s <= 0 or self.window_s <= 0:
+        if not 0 < self.failure_rate <= 1 or not 0 < self.slow_rate <= 1 or not self.slow_s > 0 or not self.window_s > 0:
             raise Misconfigured("breaker: rates are above 0 and at most 1, slow_s and window_s above 0")
 
 

@@ -26,7 +26,7 @@ class HealthSettings:
     channels: int = 10_000
 
     def __post_init__(self) -> None:
-        if self.silent_s <= 0 or self.stale_s <= 0 or min(self.failures, self.refused, self.good, self.channels) < 1:
+        if not self.silent_s > 0 or not self.stale_s > 0 or min(self.failures, self.refused, self.good, self.channels) < 1:
             raise Misconfigured("health: silent_s and stale_s are above 0, failures, refused, good and channels at least 1")
 
 

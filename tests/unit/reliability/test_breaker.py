@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,6 +247,7 @@ def test_a_call_is_given_back_once() -> None:
     [
         {"failures": 0}, {"successes": 0}, {"probes": 0}, {"minimum_calls": 0}, {"window_calls": 99}, {"open_s": 0}, {"open_s": 601},
         {"growth": 0.5}, {"jitter": -0.1}, {"failure_rate": 0}, {"slow_rate": 1.1}, {"slow_s": 0}, {"window_s": 0},
+        *({name: math.nan} for name in ("open_s", "cap_open_s", "growth", "jitter", "failure_rate", "slow_rate", "slow_s", "window_s")),
     ],
     ids=str,
 )  # fmt: skip

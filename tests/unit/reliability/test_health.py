@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -165,7 +166,18 @@ def test_the_account_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"silent_s": 0}, {"stale_s": -1}, {"failures": 0}, {"refused": 0}, {"good": 0}, {"channels": 0}], ids=str
+    "wrong",
+    [
+        {"silent_s": 0},
+        {"stale_s": -1},
+        {"failures": 0},
+        {"refused": 0},
+        {"good": 0},
+        {"channels": 0},
+        {"silent_s": math.nan},
+        {"stale_s": math.nan},
+    ],
+    ids=str,
 )
 def test_settings_that_mean_nothing_cannot_be_made(wrong: dict[str, Any]) -> None:
     """A wrong setting is an error where it is made."""
