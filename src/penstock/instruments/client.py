@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from penstock.instruments.account import Account, IngestionState, IngestionStats
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings
-from penstock.instruments.delivery import Delivery, Queueing, Refusal, Sample, appending
+from penstock.instruments.delivery import Appending, Delivery, Queueing, Refusal, Sample
 from penstock.instruments.feed import Feed
 from penstock.instruments.hooks import contained
 from penstock.instruments.ingestion_file import get_ingestion_config
@@ -204,10 +204,13 @@ class BaseIngestionClient(ABC, Generic[T]):
                 own.close()
 
     def receive(self, append: Append, stop: Event) -> None:
-        """See `LiveSource`. Samples are appended as JSON, before anybody looks at them; it is disconnected when this returns."""
+        """See `LiveSource`. Samples are appended as JSON, before anybody looks at them; it is disconnected when this returns.
+
+        A read that was refused is a gap: there is no queue to keep its dead letter in.
+        """
         self._require_enabled()
         try:
-            self._read(appending(append, self._account), stop, self._intake.sampled)
+            self._read(Appending(append, self._account, self._timing), stop, self._intake.sampled)
         finally:
             self._link.disconnect(IngestionState.DISCONNECTED)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ from penstock.instruments.account import Account
 from penstock.instruments.refusals import RefusedRun, Runs
 from penstock.instruments.timing import Timing
 from penstock.model.errors import PenstockError
-from penstock.model.gaps import SHED, Gap
+from penstock.model.gaps import SHED, UNREADABLE, Gap
 from penstock.ports.live import Append
 from penstock.queue.ingestion import IngestionQueue, NotQueueable, QueueFull, QueuePriority
 
@@ -47,20 +48,42 @@ Delivery: TypeAlias = Callable[[Sequence[Item]], None]
 """Makes items durable, in order; called with none now and then, for what waits for its time."""
 
 
-def appending(append: Append, account: Account) -> Delivery:
-    """Into the log of a pipeline, each sample as JSON."""
+@dataclass(frozen=True, slots=True)
+class Appending:
+    """Into the log of a pipeline, each sample as JSON. What cannot be written so, and what was refused, is a gap at its place."""
 
-    def deliver(items: Sequence[Item]) -> None:
-        for kind, group in groupby(items, type):
-            if kind is Gap:
-                for gap in group:
-                    append.gap(gap)  # type: ignore[arg-type]  # its kind was looked up just now
+    append: Append
+    account: Account
+    timing: Timing
+
+    def __call__(self, items: Sequence[Item]) -> None:
+        """See `Delivery`."""
+        entries = [self._entry(one) for one in items]
+        for kind, group in groupby(zip(items, entries, strict=True), lambda pair: type(pair[1])):
+            found = list(group)
+            if kind is bytes:
+                self.append([entry for _, entry in found if isinstance(entry, bytes)])
+                self.account.processed([one.read_at for one, _ in found if isinstance(one, Sample)])
             else:
-                samples = [one for one in group if isinstance(one, Sample)]
-                append([msgspec.json.encode(sample.data) for sample in samples])
-                account.processed([sample.read_at for sample in samples])
+                for gap in _joined(entry for _, entry in found if isinstance(entry, Gap)):
+                    self.append.gap(gap)
 
-    return deliver
+    def _entry(self, item: Item) -> bytes | Gap:
+        if isinstance(item, Gap):
+            return item
+        now_us = self.timing.clock_us()
+        if isinstance(item, Sample):
+            try:
+                return msgspec.json.encode(item.data)
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                self.account.dropped(1, error, counted=False)
+        return Gap(UNREADABLE, 1, now_us, now_us)
+
+
+def _joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
+    """Gaps that follow each other, those of one cause as one."""
+    for _, those in groupby(gaps, lambda gap: gap.cause):
+        yield reduce(Gap.joined, those)
 
 
 class Queueing:

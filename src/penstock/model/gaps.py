@@ -8,6 +8,9 @@ from dataclasses import dataclass
 SHED = "shed"
 """The cause of a gap of records that did come, and were let go because there was no room for them."""
 
+UNREADABLE = "unreadable"
+"""The cause of a gap of records that did come, and of which nobody could make anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

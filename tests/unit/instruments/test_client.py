@@ -20,7 +20,7 @@ from penstock.instruments.link import CircuitOpen, NotConnected
 from penstock.instruments.samples import DataSample
 from penstock.instruments.validation import ValidationResult, ValidationSettings
 from penstock.model.errors import Fatal, Refused
-from penstock.model.gaps import SHED, Gap
+from penstock.model.gaps import SHED, UNREADABLE, Gap
 from penstock.model.metrics import CLIENT_HELP
 from penstock.queue.capture import READER_FAILED
 from penstock.queue.ingestion import IngestionQueue, QueuePriority, QueueSettings
@@ -610,6 +610,25 @@ def test_it_is_a_live_source() -> None:
     assert isinstance(gap, Gap)
     assert gap.cause == READER_FAILED
     assert (client.get_stats().samples_processed, client.calls[-1]) == (2, "disconnect")
+
+
+def test_what_cannot_be_read_is_a_gap_in_the_log_of_a_pipeline() -> None:
+    """Refused by the hook, or impossible to write down: counted, at its place, and the reader goes on."""
+    bad = [Refused("checksum"), Refused("checksum"), rpm(1.0, HALF), LOOP]
+    client, log, stop = Scripted([rpm(1.0), *bad, rpm(2.0)]), Log(), Event()  # type: ignore[list-item]  # on purpose
+    receiving = Thread(target=client.receive, args=(log, stop))
+
+    receiving.start()
+    assert client.through.wait(10)
+    stop.set()
+    client.stopping.set()
+    receiving.join(10)
+
+    gaps = [entry for entry in log.entries if isinstance(entry, Gap)]
+    assert (type(log.entries[0]), type(log.entries[-1]), len(log.entries) - len(gaps)) == (bytes, bytes, 2)
+    assert ({gap.cause for gap in gaps}, sum(gap.count or 0 for gap in gaps)) == ({UNREADABLE}, 4)
+    stats = client.get_stats()
+    assert (stats.samples_processed, stats.samples_failed, stats.samples_dropped, stats.samples_pending) == (2, 3, 1, 0)
 
 
 def test_a_log_that_is_closed_ends_receiving() -> None:
