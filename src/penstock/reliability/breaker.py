@@ -79,8 +79,8 @@ class Breaker:
         """The right to make one call, or how long to wait before asking again."""
         with self._lock:
             if self._state is BreakerState.OPEN and now >= self._until:
-                self._enter(BreakerState.HALF_OPEN, now, "the interval is over")
                 self._until = now + self.settings.open_s
+                self._enter(BreakerState.HALF_OPEN, now, "the interval is over")
             elif self._full() and now >= self._until:
                 self._open(now, f"{len(self._out)} calls were not answered in {self.settings.open_s:g} s")
             if self._state is BreakerState.CLOSED or (self._state is BreakerState.HALF_OPEN and not self._full()):

@@ -412,3 +412,21 @@ class Model(RuleBasedStateMachine):
 _NONE = Call(-1, -1, 0.0)
 
 TestModel = Model.TestCase
+
+
+def test_a_listener_that_raises_leaves_the_breaker_in_order() -> None:
+    """The breaker has gone over to the other state by then, with all that belongs to it: probes have their time."""
+
+    def raising(_: Transition) -> None:
+        raise LookupError
+
+    breaker = Breaker("ecu", BreakerSettings(failures=1, probes=1), lambda: 0.0, raising)
+    call = breaker.ask(0.0)
+    assert isinstance(call, Call)
+    with pytest.raises(LookupError):
+        breaker.finish(call, 0.0, Outcome.FAILED)
+    with pytest.raises(LookupError):
+        breaker.ask(100.0)
+
+    assert isinstance(breaker.ask(100.0), Call)
+    assert breaker.ask(101.0) == Wait(59.0)
