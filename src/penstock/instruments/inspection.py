@@ -22,6 +22,9 @@ from penstock.instruments.validation import (
 )
 from penstock.model.quality import Quality, worse
 
+LATEST_MS = (1 << 64) - 1
+"""The largest time that a queue and a column can keep."""
+
 
 @dataclass(slots=True)
 class Inspection:
@@ -86,13 +89,13 @@ class Inspection:
 
     def _time(self) -> None:
         given = self.members["timestamp_ms"]
-        if type(given) is int and given >= 0:
+        if type(given) is int and 0 <= given <= LATEST_MS:
             return
         try:
             read = number(given, self.settings)
         except NotANumber:
             read = None
-        if read is None or not read.is_integer() or read < 0:
+        if read is None or not read.is_integer() or not 0 <= read < LATEST_MS:
             self.errors.append(Finding("timestamp_ms", NO_TIME, given))
         else:
             self.members["timestamp_ms"] = int(read)

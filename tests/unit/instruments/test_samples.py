@@ -74,6 +74,8 @@ def test_the_unit_that_came_with_a_value_counts(value: float, quality: str) -> N
         ({"timestamp_ms": None}, {"timestamp_ms": NO_TIME}),
         ({"timestamp_ms": "22:56:53"}, {"timestamp_ms": NO_TIME}),
         ({"timestamp_ms": True}, {"timestamp_ms": NO_TIME}),
+        ({"timestamp_ms": 1 << 64}, {"timestamp_ms": NO_TIME}),
+        ({"timestamp_ms": 2.0**64}, {"timestamp_ms": NO_TIME}),
         ({"source": " "}, {"source": NO_SOURCE}),
         ({"channel": ""}, {"channel": NO_CHANNEL}),
         ({"channel": ["rpm"]}, {"channel": NO_CHANNEL}),
