@@ -54,18 +54,19 @@ class Staged:
 
     async def release(self, done: Progress) -> None:
         """See `Releasing`."""
-        if self.source.releasing is not None:
-            await self.source.releasing.release(self._of_source(done))
+        assert self.source.releasing is not None
+        await self.source.releasing.release(self._of_source(done))
 
     @property
     def waiting(self) -> int:
         """See `Growing`."""
-        return 0 if self.source.growing is None else self.source.growing.waiting
+        assert self.source.growing is not None
+        return self.source.growing.waiting
 
     async def grown(self, done: Progress) -> None:
         """See `Growing`."""
-        if self.source.growing is not None:
-            await self.source.growing.grown(self._of_source(done))
+        assert self.source.growing is not None
+        await self.source.growing.grown(self._of_source(done))
 
     @property
     def schema(self) -> pa.Schema:

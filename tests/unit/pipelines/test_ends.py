@@ -47,6 +47,14 @@ def test_what_is_wrong_with_an_end_names_who_brings_it(
     assert re.search(said[1], failure.value.hint)
 
 
+def test_a_sink_is_a_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object of another kind is none."""
+    monkeypatch.syspath_prepend(ends.distribution(tmp_path / "broken", "broken-ends", sink_broken="json:dumps"))
+
+    with pytest.raises(registry.BrokenEnd, match="json:dumps is no SinkKind"):
+        registry.sink("broken")
+
+
 def test_two_of_a_kind_are_not_chosen_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both distributions are named."""
     monkeypatch.syspath_prepend(ends.distribution(tmp_path / "other", "other-ends", source_memory="json:dumps"))

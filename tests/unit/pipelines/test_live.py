@@ -26,7 +26,7 @@ from penstock.ports.checkpoints import LeaseHeld
 from penstock.ports.ends import Intake, LiveKind, Surroundings
 from penstock.ports.live import Append
 from penstock.ports.sink import Destination
-from penstock.queue.capture import KILLED
+from penstock.queue.capture import KILLED, READER_FAILED
 from penstock.queue.files import DiskLog
 from penstock.queue.log import LogLocked, LogSettings
 from penstock.stores.jsonl.entries import learned, recalled
@@ -48,6 +48,17 @@ class Script:
             call(append)
         if self.on:
             assert stop.wait(20)
+
+
+@dataclass
+class Failing(Script):
+    """Does one thing at each call."""
+
+    def receive(self, append: Append, stop: threading.Event) -> None:
+        """See `LiveSource`."""
+        del stop
+        call, *self.calls = self.calls
+        call(append)
 
 
 def rows(low: int, high: int) -> Callable[[Append], None]:
@@ -296,14 +307,50 @@ async def test_looking_receives_nothing(live: Callable[[Script], Definition]) ->
     assert (await looking.outlook(definition)).counts.stored == 2
 
 
-def test_a_queue_without_a_path_is_in_the_state_folder(
+async def test_a_queue_without_a_path_is_in_the_state_folder(
     live: Callable[[Script], Definition], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the name of the pipeline."""
+    """By the name of the pipeline; the state folder is made where there is none."""
     monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path / "home"))
-    definition = live(Script([]))
+    definition = live(Script([rows(0, 2)]))
 
-    assert folder(replace(definition, queue=replace(definition.queue, path=""))) == tmp_path / "home" / "queues" / definition.name
+    await carried(replace(definition, queue=replace(definition.queue, path="")))
+
+    assert (tmp_path / "home" / "queues" / definition.name / "log.json").exists()
+
+
+async def test_columns_that_need_not_be_learned(live: Callable[[Script], Definition]) -> None:
+    """A kind that always has the same columns waits for nothing, and shows them before anything was received."""
+    definition, seen = live(Script([])), list[looking.Seen]()
+    fixed = learned([b'{"id": 1}'], {})
+    assert fixed is not None
+    kind = replace(definition.source.kind, learns=lambda _: False, recalled=lambda _settings, _facts: fixed)
+    definition = replace(definition, source=replace(definition.source, kind=kind))
+
+    await looking.look(definition, seen.append)
+
+    assert [one.columns and one.columns.names for one in seen] == [["id"]]
+    assert (await carried(definition)).outcome.message == "0 rows stored"
+
+
+async def test_what_a_person_has_to_know_is_told(live: Callable[[Script], Definition]) -> None:
+    """A reader that failed, once however often it does so in the same way; and what was found when the queue was opened."""
+
+    def unplugged(append: Append) -> None:
+        del append
+        raise OSError("unplugged")
+
+    definition, told = live(Failing([unplugged, unplugged, rows(0, 2)])), list[str]()
+    folder(definition).mkdir()
+    (folder(definition) / "log.json").write_text("no document")
+
+    ending = await perform(definition, Telemetry(tell=told.append), asyncio.Event())
+
+    assert ids() == [0, 1]
+    assert ending.evidence is not None
+    assert [loss.cause for loss in ending.evidence.lost] == [READER_FAILED]
+    assert told[0].startswith("the queue: ")
+    assert told[1:] == ["the reader failed, and is started again: OSError: unplugged"]
 
 
 def with_log(definition: Definition, work: Callable[[DiskLog], object]) -> None:

@@ -137,6 +137,7 @@ def test_ten_faults_are_ten_lines(file: Path) -> None:
             "stages = [{ python = 'json.dumps', columns = { a = 'timestamp(s)' } }]\n" + ENDS,
             "line 1: stages[1].columns.a: `timestamp(s)` is",
         ),
+        (ENDS + "[queue]\npath = 'q'\n", "line 7: queue: a source of type memory needs no queue: it can be read again"),
         (ENDS + "color = 1\n", "line 7: sink.color: there is no such key"),
         (ENDS + "[source.auth]\nkind = 'x'\ntocken = 'y'\n", "line 9: source.auth.tocken: there is no such key; did you mean `token`?"),
         (ENDS + "[source.auth]\nkind = 'x'\n", "line 7: source.auth.token: this key is missing"),
