@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from penstock.model.errors import Misconfigured
+from penstock.model.gaps import Gap
 from penstock.queue.disk import Disk, RealDisk
 from penstock.queue.listeners import Listeners
 from penstock.queue.lock import FolderLock
-from penstock.queue.log import AppendUnknown, Entries, Gap, Kept, LogClosed, LogFull, LogSettings, Place, require_lane
+from penstock.queue.log import AppendUnknown, Entries, Kept, LogClosed, LogFull, LogSettings, Place, require_lane
 from penstock.queue.machine import Machine, machine_id
 from penstock.queue.opening import Finding
 from penstock.queue.pending import Group, Pending

@@ -10,7 +10,8 @@ from enum import IntEnum
 from typing import NamedTuple
 from zlib import crc32
 
-from penstock.queue.log import Entries, Gap, Place
+from penstock.model.gaps import Gap
+from penstock.queue.log import Entries, Place
 
 MAGIC = b"PLOG"
 HEADER = struct.Struct("<4sIBBH10sQIqII")

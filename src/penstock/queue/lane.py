@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from penstock.model.gaps import Gap
 from penstock.queue.extents import Extent, SegmentFile
-from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Gap, Kept, Place
+from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Kept, Place
 from penstock.queue.passages import Passage, passage
 from penstock.queue.tail import Tail
 

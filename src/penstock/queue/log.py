@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from penstock.model import gaps
 from penstock.model.errors import Fatal, Refused, Transient, TryLater
+from penstock.model.gaps import Gap
 from penstock.queue.pending import Pending
-
-Gap = gaps.Gap
 
 NO_EPOCH = bytes(10)
 """Of a lane in which nothing was ever appended; sorts before every epoch."""

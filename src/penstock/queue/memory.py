@@ -8,10 +8,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from penstock.model.gaps import Gap
 from penstock.queue.consumers import Consumers
 from penstock.queue.epochs import next_epoch
 from penstock.queue.listeners import Listeners
-from penstock.queue.log import NO_EPOCH, NO_LONGER_KEPT, Entries, Gap, Kept, LogClosed, LogSettings, Place, require_lane
+from penstock.queue.log import NO_EPOCH, NO_LONGER_KEPT, Entries, Kept, LogClosed, LogSettings, Place, require_lane
 from penstock.queue.machine import clock_us
 from penstock.queue.pending import Pending
 

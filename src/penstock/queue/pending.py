@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from penstock.model.errors import PenstockError
 
 if TYPE_CHECKING:
-    from penstock.queue.log import Gap, Place
+    from penstock.model.gaps import Gap
+    from penstock.queue.log import Place
 
 
 class Committer(Protocol):

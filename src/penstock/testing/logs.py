@@ -11,7 +11,8 @@ from typing import Protocol
 
 import pytest
 
-from penstock.queue.log import NO_LONGER_KEPT, AppendTooLarge, Entries, Gap, Log, LogClosed, LogFull, LogSettings, Place
+from penstock.model.gaps import Gap
+from penstock.queue.log import NO_LONGER_KEPT, AppendTooLarge, Entries, Log, LogClosed, LogFull, LogSettings, Place
 from penstock.queue.pending import Pending
 
 WAIT_S = 30.0

@@ -324,8 +324,8 @@ async def test_columns_that_need_not_be_learned(live: Callable[[Script], Definit
     definition, seen = live(Script([])), list[looking.Seen]()
     fixed = learned([b'{"id": 1}'], {})
     assert fixed is not None
-    kind = replace(definition.source.kind, learns=lambda _: False, recalled=lambda _settings, _facts: fixed)
-    definition = replace(definition, source=replace(definition.source, kind=kind))
+    same = replace(kind(Script([])), learns=lambda _: False, recalled=lambda _settings, _facts: fixed)
+    definition = replace(definition, source=replace(definition.source, kind=same))
 
     await looking.look(definition, seen.append)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from penstock.queue.log import AppendUnknown, Entries, Gap, LogFull, LogSettings, Place
+from penstock.model.gaps import Gap
+from penstock.queue.log import AppendUnknown, Entries, LogFull, LogSettings, Place
 from penstock.queue.memory import MemoryLog
 from penstock.queue.pending import Group, Pending
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from penstock.model.gaps import Gap
 from penstock.queue import documents, files
 from penstock.queue.disk import RealDisk
 from penstock.queue.documents import Identity, encoded
 from penstock.queue.files import CUT, DiskLog, LogNotAccessible
-from penstock.queue.log import AppendUnknown, Gap, LogFull, LogLocked, LogSettings, Place
+from penstock.queue.log import AppendUnknown, LogFull, LogLocked, LogSettings, Place
 from penstock.queue.machine import Machine, machine_id
 from penstock.queue.opening import LogOfAnotherVersion
 from penstock.queue.store import Store

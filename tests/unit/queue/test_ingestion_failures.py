@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from penstock.model.gaps import Gap
 from penstock.queue.files import DiskLog
 from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, store
 from penstock.queue.ingestion.item import Again, Envelope, encoded
 from penstock.queue.ingestion.lanes import JOURNAL, LANES, LETTERS
 from penstock.queue.ingestion.steps import Steps, Waitable
-from penstock.queue.log import AppendUnknown, Gap, LogFull, LogSettings
+from penstock.queue.log import AppendUnknown, LogFull, LogSettings
 from tests.unit.queue.bench import Bench, data
 
 WAIT_S = 30.0

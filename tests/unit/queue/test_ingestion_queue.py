@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from penstock.model.gaps import Gap
 from penstock.queue.ingestion import IngestionQueue, NotQueueable, QueueFull, QueuePriority, QueueSettings, StaleLease
 from penstock.queue.ingestion.found import FOREIGN
 from penstock.queue.ingestion.room import SHED
-from penstock.queue.log import AppendUnknown, Gap
+from penstock.queue.log import AppendUnknown
 from tests.unit.queue.bench import Bench, data
 
 

@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
+from penstock.model.gaps import Gap
 from penstock.queue import tail
 from penstock.queue.documents import CONSUMERS, IDENTITY
-from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, AppendUnknown, Gap, LogFull, LogSettings, Place
+from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, AppendUnknown, LogFull, LogSettings, Place
 from penstock.queue.machine import Machine
 from penstock.queue.opening import RELEASED
 from penstock.queue.pending import Pending

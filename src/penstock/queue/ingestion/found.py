@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from penstock.model.gaps import Gap
 from penstock.queue.ingestion.item import PRIORITIES, Envelope, Origin, QueueItem, envelope, envelopes, identity
 from penstock.queue.ingestion.lane import Lane, Stretch
-from penstock.queue.log import Entries, Gap
+from penstock.queue.log import Entries
 
 FOREIGN = "this entry of the log is none of a queue"
 

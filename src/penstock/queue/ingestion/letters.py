@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penstock.model.errors import PenstockError
+from penstock.model.gaps import Gap
 from penstock.queue.ingestion.again import again
 from penstock.queue.ingestion.found import item
 from penstock.queue.ingestion.item import Again, Envelope, QueueItem, QueuePriority, encoded
@@ -15,7 +16,7 @@ from penstock.queue.ingestion.reading import Reader
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
-from penstock.queue.log import AppendUnknown, Entries, Gap, Place
+from penstock.queue.log import AppendUnknown, Entries, Place
 
 CHUNK = 256
 """Entries that are looked at together."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from penstock.model.gaps import Gap
 from penstock.queue.files import DiskLog
 from penstock.queue.ingestion.desk import Desk
 from penstock.queue.ingestion.errors import AlreadyProcessing, TooManyFailures
@@ -18,7 +19,7 @@ from penstock.queue.ingestion.processing import Processing, Processor
 from penstock.queue.ingestion.settings import QueueSettings
 from penstock.queue.ingestion.stats import QueueStats, stats
 from penstock.queue.ingestion.steps import Steps, finish, finish_async
-from penstock.queue.log import Gap, Log, LogFull, LogSettings
+from penstock.queue.log import Log, LogFull, LogSettings
 from penstock.queue.memory import MemoryLog
 
 

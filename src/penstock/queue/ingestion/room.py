@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.model.gaps import Gap
 from penstock.queue.ingestion.errors import QueueFull
 from penstock.queue.ingestion.journal import Told
 from penstock.queue.ingestion.lane import Stretch
@@ -12,7 +13,6 @@ from penstock.queue.ingestion.settings import QueueSettings
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
-from penstock.queue.log import Gap
 
 SHED = "shed: the queue was full"
 """Cause of the gap that shed items leave."""

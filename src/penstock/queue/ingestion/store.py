@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from penstock.model.errors import PenstockError
+from penstock.model.gaps import Gap
 from penstock.queue.ingestion.journal import Record, Returned, Settled, Snapshot, Void, snapshot, written
 from penstock.queue.ingestion.lane import Stretch
 from penstock.queue.ingestion.lanes import DELIVERED, GAPS, JOURNAL
 from penstock.queue.ingestion.state import Outcome, State
 from penstock.queue.ingestion.steps import Bell, Blocking, Certain, Steps
-from penstock.queue.log import AppendUnknown, Gap, Log, LogFull, Place
+from penstock.queue.log import AppendUnknown, Log, LogFull, Place
 from penstock.queue.pending import Pending
 
 CONSUMER = "queue"
