@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -75,4 +75,6 @@ class PowerCuts(RuleBasedStateMachine):
 
 
 TestPowerCuts = PowerCuts.TestCase
-TestPowerCuts.settings = settings(max_examples=2_000 if LONG else 60, stateful_step_count=30, deadline=None)
+TestPowerCuts.settings = settings(
+    max_examples=2_000 if LONG else 60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
