@@ -135,6 +135,16 @@ class SimulatedDisk:
             node.settle(self.random)
             node.seen[:] = node.stored
 
+    def backup(self) -> dict[Path, bytes]:
+        """All files as a process sees them."""
+        return {path: bytes(node.seen) for path, node in self.names_seen.items()}
+
+    def restore(self, backup: dict[Path, bytes]) -> None:
+        """These files, and no others."""
+        self.unsynced.clear()
+        self.names_seen = {path: Node(bytearray(content), bytearray(content)) for path, content in backup.items()}
+        self.names_stored = dict(self.names_seen)
+
     def meet(self, call: str, path: Path) -> None:
         """Fail if that is due."""
         if self.failing and self.failing[0][0] == call:

@@ -49,6 +49,7 @@ class Voyage:
     known: dict[Place, bytes] = field(default_factory=dict)
     """Everything that was ever at a place."""
     cursors: list[Place] = field(default_factory=list)
+    backup: tuple[dict[Path, bytes], dict[Place, bytes], set[Place], list[Place]] | None = None
 
     def __post_init__(self) -> None:
         self.disk = SimulatedDisk(self.random)
@@ -167,12 +168,24 @@ class Voyage:
         self.open()
         self.check()
 
+    def restore(self) -> None:
+        """Go back to a backup that was made some time ago, if one was, and make one now."""
+        self.disk.failing.clear()
+        self.store.close()
+        backup = self.disk.backup(), dict(self.owed), set(self.owed_marks), list(self.cursors)
+        if self.backup:
+            files, self.owed, self.owed_marks, self.cursors = self.backup
+            self.disk.restore(files)
+        self.backup = backup
+        self.open()
+        self.check()
+
 
 def sail(random: Random) -> None:
     """A voyage of drawn events."""
     voyage = Voyage(random)
     for _ in range(random.randint(3, 40)):
-        event = random.choice(("append", "append", "append", "fail", "fail", "release", "kill", "cut", "close", "renew", "fill"))
+        event = random.choice(("append", "append", "append", "fail", "fail", "release", "kill", "cut", "close", "restore", "renew", "fill"))
         if event == "fail":
             call = random.choice(sorted(FAULTS))
             voyage.disk.failing.append((call, random.choice(FAULTS[call])))
@@ -185,7 +198,7 @@ def sail(random: Random) -> None:
         elif event == "fill":
             voyage.fill(random.randint(0, 3_000))
         else:
-            {"kill": voyage.kill, "cut": voyage.cut, "close": voyage.close}[event]()
+            {"kill": voyage.kill, "cut": voyage.cut, "close": voyage.close, "restore": voyage.restore}[event]()
     voyage.cut()
 
 

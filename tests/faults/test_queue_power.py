@@ -58,6 +58,11 @@ class PowerCuts(RuleBasedStateMachine):
         self.voyage.close()
 
     @rule()
+    def restore(self) -> None:
+        """A restored backup uses no place a second time, and neither does the next one."""
+        self.voyage.restore()
+
+    @rule()
     def renew(self) -> None:
         """Begin an epoch."""
         self.voyage.store.renew(bytes(10))
