@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -183,11 +183,20 @@ class Voyage:
 
 def sail(random: Random) -> None:
     """A voyage of drawn events."""
+    events = ("append", "append", "append", "fail", "fail", "release", "kill", "cut", "close", "restore", "renew", "fill")
+    _sail(random, random.choices(events, k=random.randint(3, 40)), sorted(FAULTS))
+
+
+def sail_roughly(random: Random) -> None:
+    """A voyage on which writing and syncing fail again and again."""
+    _sail(random, random.choices(("append", "fail", "kill", "cut"), (2, 4, 1, 1), k=random.randint(3, 20)), ["sync", "write"])
+
+
+def _sail(random: Random, events: Sequence[str], calls: Sequence[str]) -> None:
     voyage = Voyage(random)
-    for _ in range(random.randint(3, 40)):
-        event = random.choice(("append", "append", "append", "fail", "fail", "release", "kill", "cut", "close", "restore", "renew", "fill"))
+    for event in events:
         if event == "fail":
-            call = random.choice(sorted(FAULTS))
+            call = random.choice(calls)
             voyage.disk.failing.append((call, random.choice(FAULTS[call])))
         if event in ("append", "fail"):
             voyage.append([_plan(random) for _ in range(random.randint(1, 3))])

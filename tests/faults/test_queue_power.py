@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.conftest import LONG
-from tests.faults.queue_voyage import FAULTS, LANES, Plan, Voyage
+from tests.faults.queue_voyage import FAULTS, LANES, Plan, Voyage, sail_roughly
 
 plans = st.lists(
     st.tuples(st.integers(0, LANES - 1), st.integers(1, 4), st.sampled_from([0, 10, 300, 900]), st.booleans(), st.booleans()),
@@ -83,3 +83,13 @@ TestPowerCuts = PowerCuts.TestCase
 TestPowerCuts.settings = settings(
     max_examples=2_000 if LONG else 60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+def test_rough_voyages(seed: int, scale: int) -> None:
+    """Where writing and syncing fail again and again, and the process and the power end in between."""
+    for number in range(50 * scale):
+        try:
+            sail_roughly(Random(f"{seed} {number}"))
+        except BaseException as error:
+            error.add_note(f"drawn from {seed} {number}")
+            raise

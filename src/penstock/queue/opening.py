@@ -147,10 +147,11 @@ def aside(disk: Disk, path: Path, target: Path) -> str:
     try:
         disk.make_folder(target.parent)
         disk.rename(path, target)
-        disk.sync_folder(target.parent)
-        disk.sync_folder(path.parent)
     except OSError:
         return NOT_MOVED
+    with suppress(OSError):  # after a power cut it may stand where it was, and is found there
+        disk.sync_folder(target.parent)
+        disk.sync_folder(path.parent)
     return f", and was moved to {target}"
 
 
