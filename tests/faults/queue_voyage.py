@@ -67,7 +67,7 @@ class Voyage:
         """Commit a group of appends."""
         pendings = []
         for lane, count, size, marked, sync in plan:
-            bodies = [b"%d:%s" % (number, b"x" * size) for number in range(self.number, self.number + count)]
+            bodies = [b"%d:" % number + (b"%d " % number * size)[:size] for number in range(self.number, self.number + count)]
             self.number += count
             pendings.append((bodies, Pending(lane, bodies, marked=marked, sync=sync)))
         self.store.commit([pending for _, pending in pendings])
