@@ -54,7 +54,7 @@ def percent(part: float) -> str:
 
 def pace(status: Status) -> Iterator[str]:
     """How fast it goes and how long still, while rows are to come; of a run that has ended, how long it and its proof took."""
-    if status.variant in STORING:
+    if status.variant in STORING | {"waiting"}:
         yield f"{status.rows_per_second:,.0f}/s"
         if status.eta_seconds is not None:
             yield f"ETA {duration(status.eta_seconds)}"

@@ -41,11 +41,11 @@ def test_a_line_of_a_run_without_trouble() -> None:
 
 
 def test_a_line_of_a_live_run() -> None:
-    """It says how much was received that is not stored yet."""
+    """It says how fast rows come, and how much was received that is not stored yet."""
     run = a_run("waiting", workers=0, expected=None)
     run.telemetry.waiting = lambda: 1_234
 
-    assert log_line(run.telemetry, NOON) == "12:00:15 waiting 0  1,234 waiting"
+    assert log_line(run.telemetry, NOON) == "12:00:15 waiting 0  0/s  1,234 waiting"
 
 
 def test_a_line_of_a_run_that_has_ended() -> None:
