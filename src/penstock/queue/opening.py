@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -78,18 +78,21 @@ class Contents:
     @property
     def interrupted(self) -> bool:
         """Whether anything was appended by a process that did not close the log."""
-        closed = {place.lane: place.offset for place in places(self.identity.ends if self.identity else ())}
-        return any(lane.end.offset != closed.get(lane.number, 0) for lane in self.lanes)
+        return any(lane.end.offset != self._closed.get(lane.number, 0) for lane in self.lanes)
 
     @property
     def cut(self) -> list[int]:
         """Lanes at whose end something stood of which nobody can say how many entries it was; not those that were closed there."""
-        closed = {place.lane: place.offset for place in places(self.identity.ends if self.identity else ())}
         return [
             lane.number
             for lane, surveyed in zip(self.lanes, self.surveys, strict=True)
-            if surveyed.ends_in_rubbish and closed.get(lane.number) != lane.end.offset
+            if surveyed.ends_in_rubbish and self._closed.get(lane.number) != lane.end.offset
         ]
+
+    @property
+    def _closed(self) -> Mapping[int, int]:
+        """Where each lane ended when the log was closed."""
+        return {place.lane: place.offset for place in places(self.identity.ends if self.identity else ())}
 
 
 def contents(disk: Disk, folder: Path, least_lanes: int) -> Contents:

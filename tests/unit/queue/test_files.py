@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,27 @@ def test_a_copy_is_noticed(tmp_path: Path) -> None:
         ]
         assert bodies(log, 0) == numbers(0, 3)
         assert log.append(0, numbers(3, 4)).result(WAIT_S) > Place(0, first.epoch, 1 << 60)
+
+
+def test_a_log_that_was_not_closed_is_known(tmp_path: Path) -> None:
+    """Whoever receives into it has to say that something may be missing."""
+    with closing(DiskLog(tmp_path / "one", SETTINGS)) as log:
+        log.append(0, numbers(0, 3)).result(WAIT_S)
+        assert not log.interrupted
+        shutil.copytree(tmp_path / "one", tmp_path / "killed")
+
+    for name, interrupted in (("one", False), ("killed", True)):
+        with closing(DiskLog(tmp_path / name, SETTINGS)) as log:
+            assert log.interrupted == interrupted
+            assert bodies(log, 0) == numbers(0, 3)
+
+
+def test_hurrying_without_anything_to_do(tmp_path: Path) -> None:
+    """Another one may have done it."""
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        log.hurry()
+
+        assert log.append(0, numbers(0, 1)).result(WAIT_S).offset == 0
 
 
 def test_rubbish_at_the_end_is_a_gap_of_unknown_size(tmp_path: Path) -> None:
