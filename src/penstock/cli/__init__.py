@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "what a run would read, and what is stored already",
     "run": "run a pipeline from its file: any source to any sink",
     "dead": "look at records that could not be stored, try them again, clear them",
+    "queue": "what a queue on disk has done and what it holds, and what waits in it",
     "state": "what is stored of each pipeline, who is at work on it, and begin one from nothing",
     "db": "the embedded PostgreSQL: its address, a shell, start and stop",
     "simulate": "stand-ins for systems that nobody can install",

@@ -1,6 +1,7 @@
 """Records that could not be stored: look at them as they were received, and why; try them again; clear them.
 
-With a pipeline FILE these are the records of that pipeline, wherever its state is kept; without one, those of a PostgreSQL.
+With a pipeline FILE these are the records of that pipeline, wherever its state is kept; with the FOLDER of an ingestion queue, those of its
+items that failed for good; without either, those of a PostgreSQL.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.model.counts import counted
+from penstock.model.errors import Misconfigured
 
 if TYPE_CHECKING:
     from penstock.ports.bookkeeping import Bookkeeping, Choice, DeadLetter
@@ -22,30 +25,48 @@ if TYPE_CHECKING:
 WIDTH = 100
 """Characters of a record that a list shows."""
 
-RETRY = """Read events again that were refused, and store those that can be stored by now.
+ITEM = re.compile(r"\d+-[0-9a-f]{20}-\d+")
+"""The id of an item of a queue."""
 
-This is for letters of `penstock extract`. Records of a pipeline file are read again when the pipeline begins from nothing: mend its source
-or its stages, then `penstock state reset FILE` and `penstock run FILE`. Mode upsert or replace takes no row twice then."""
+
+class OfAQueue(Misconfigured):
+    """This is an item of a queue."""
+
+    default_hint = "Name the folder of its queue as well."
+
+
+class OfOneQueue(Misconfigured):
+    """This is no item of that queue."""
+
+    default_hint = "Dead letters of a queue are called by the ids that `penstock dead list FOLDER` shows, one queue at a time."
+
+
+RETRY = """Read events again that were refused, and store those that can be stored by now; or put items back into their queue.
+
+This is for letters of `penstock extract`, and of an ingestion queue. Records of a pipeline file are read again when the pipeline begins
+from nothing: mend its source or its stages, then `penstock state reset FILE` and `penstock run FILE`. Mode upsert or replace takes no row
+twice then."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`list`, `show`, `retry` and `clear`."""
-    from penstock.cli.place import add_file, add_place  # noqa: PLC0415 - as light as this module
+    from penstock.cli.place import FILE_HELP, add_place  # noqa: PLC0415 - as light as this module
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="how many there are of each kind, and the newest ones")
     listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many of the newest to show (default: 20)")
     listing.add_argument("--json", action="store_true", help="one JSON object a line, for each of the newest")
     show = actions.add_parser("show", help="one of them whole: its bytes on stdout, what is known about it on stderr")
-    show.add_argument("id", type=int, metavar="ID", help="its number in the list")
+    show.add_argument("id", type=_number_or_item, metavar="ID", help="what the list calls it")
     for action in (listing, show):
-        add_file(action)
-    what = "read events of an extraction again that were refused, and store those that can be stored by now"
+        action.add_argument("file", type=Path, nargs="?", metavar="FILE|FOLDER", help=f"{FILE_HELP}; or the folder of a queue")
+    what = "read events of an extraction again that were refused, or put items back into their queue"
     retry = actions.add_parser("retry", help=what, description=RETRY, formatter_class=argparse.RawDescriptionHelpFormatter)
-    retry.add_argument("which", type=_number_or_file, nargs="*", metavar="ID", help="their numbers in the list (default: all that fit)")
+    which = "what the list calls them (default: all that fit), and the folder of the queue"
+    retry.add_argument("which", type=_word, nargs="*", metavar="ID|FOLDER", help=which)
     clear = actions.add_parser("clear", help="delete letters that are not needed any more; proofs go on counting them")
-    which = "their numbers in the list (default: all that fit), and the pipeline file"
-    clear.add_argument("which", type=_number_or_file, nargs="*", metavar="ID|FILE", help=which)
+    which = "what the list calls them (default: all that fit), and the pipeline file, or the folder of the queue"
+    clear.add_argument("which", type=_word, nargs="*", metavar="ID|FILE", help=which)
     clear.add_argument("--yes", action="store_true", help="do not ask")
     for action in (retry, clear):
         action.add_argument("--pipeline", metavar="NAME", help="those of one pipeline, such as extract/ingested_events")
@@ -54,24 +75,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_place(action)
 
 
-def _number_or_file(word: str) -> int | Path:
-    from penstock.cli.place import is_file  # noqa: PLC0415 - as light as this module
-
-    if is_file(word):
-        return Path(word)
+def _number_or_item(word: str) -> int | str:
+    if ITEM.fullmatch(word):
+        return word
     try:
         return int(word)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor a pipeline file (NAME.toml)") from None
+        raise argparse.ArgumentTypeError(f"{word!r} is neither a number nor the id of an item") from None
 
 
-def _parted(which: Sequence[int | Path]) -> tuple[list[int], list[Path]]:
+def _word(word: str) -> int | str | Path:
+    from penstock.cli.place import is_file  # noqa: PLC0415 - as light as this module
+
+    if is_file(word) or Path(word).is_dir():
+        return Path(word)
+    try:
+        return _number_or_item(word)
+    except argparse.ArgumentTypeError:
+        what = "neither a number, nor the id of an item, nor a pipeline file (NAME.toml), nor a folder"
+        raise argparse.ArgumentTypeError(f"{word!r} is {what}") from None
+
+
+def _parted(which: Sequence[int | str | Path]) -> tuple[list[int], list[Path]]:
+    if items := [one for one in which if isinstance(one, str)]:
+        raise OfAQueue(", ".join(items))
     return [one for one in which if isinstance(one, int)], [one for one in which if isinstance(one, Path)]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
-    asyncio.run({"list": _list, "show": _show, "retry": _retry, "clear": _clear}[arguments.action](arguments))
+    words = arguments.which if arguments.action in ("retry", "clear") else [getattr(arguments, "id", None), arguments.file]
+    folders = [word for word in words if isinstance(word, Path) and word.is_dir()]
+    if folders:
+        from penstock.cli import letters  # noqa: PLC0415 - a queue is more than its help
+
+        numbers = [str(word) for word in words if isinstance(word, int)]
+        if numbers or folders[1:]:
+            raise OfOneQueue(", ".join([*numbers, *map(str, folders[1:])]))
+        arguments.folder = folders[0]
+        letters.run(folders[0], [word for word in words if isinstance(word, str)], arguments)
+    else:
+        asyncio.run({"list": _list, "show": _show, "retry": _retry, "clear": _clear}[arguments.action](arguments))
     return 0
 
 
@@ -92,8 +136,9 @@ async def _show(arguments: argparse.Namespace) -> None:
     from penstock.cli.place import books  # noqa: PLC0415
     from penstock.ports.bookkeeping import Choice, letter  # noqa: PLC0415 - heavy
 
+    numbers, _ = _parted([arguments.id])
     async with books(arguments, arguments.file) as (found, name):
-        one = await letter(found, Choice(name, numbers=[arguments.id]))
+        one = await letter(found, Choice(name, numbers=numbers))
     sys.stderr.write(f"{one.pipeline}, run {one.run}, {one.refused_at:%Y-%m-%d %H:%M:%S}Z\n{one.reason}{_several(one)}\n{one.origin}\n")
     sys.stderr.flush()
     sys.stdout.buffer.write(one.raw + b"\n")

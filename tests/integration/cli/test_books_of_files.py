@@ -165,4 +165,4 @@ def test_what_a_file_says_is_not_said_twice(file: Path, penstock: Command, capsy
     assert "Only letters of `penstock extract` can be tried again" in penstock("dead", "retry", file, code=2)
     with pytest.raises(SystemExit):
         main(["dead", "clear", "x"])
-    assert "'x' is neither a number nor a pipeline file" in capsys.readouterr().err
+    assert "'x' is neither a number" in capsys.readouterr().err

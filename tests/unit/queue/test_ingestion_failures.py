@@ -13,7 +13,7 @@ from penstock.queue.files import DiskLog
 from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, store
 from penstock.queue.ingestion.item import Again, Envelope, encoded
 from penstock.queue.ingestion.lanes import JOURNAL, LANES, LETTERS
-from penstock.queue.ingestion.steps import Steps, Waitable
+from penstock.queue.ingestion.steps import Steps, Waitable, finish
 from penstock.queue.log import AppendUnknown, LogFull, LogSettings
 from tests.unit.queue.bench import Bench, data
 
@@ -78,6 +78,47 @@ def test_a_nack_that_nobody_knows_of_counts_when_the_process_ends_with_it(bench:
 
         assert [(item.data, item.attempts) for item in queue.lease() + queue.lease()] == [(1, 1)]
         assert adds_up(queue)
+
+
+def test_a_state_does_not_claim_to_have_seen_what_is_on_its_way(bench: Bench) -> None:
+    """A nack is on disk, nobody has taken note of it, and the whole state is written: after a crash the item comes once all the same."""
+    queue, items = leased(bench)
+    queue.ack(items[1:])
+    bench.log.patient = True
+    next(queue._desk.settling.nack(items[:1], "bad", 0.0))
+    bench.log.patient = False
+    bench.log.commit()
+    finish(queue._desk.store.save())
+
+    queue = bench.killed(power_cut=True)
+
+    assert [(item.data, item.attempts) for item in queue.lease() + queue.lease()] == [(1, 1)]
+
+
+def test_an_ack_waits_for_the_disk(bench: Bench) -> None:
+    """It has not returned as long as a power cut would bring the items back."""
+    queue, items = leased(bench)
+    bench.log.patient = True
+
+    steps = queue._desk.settling.ack(items)
+    with suppress(StopIteration):
+        next(steps)
+        return
+    assert bench.killed(power_cut=True).lease() == []
+
+
+def test_what_somebody_still_needs_is_not_released(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the journal begins anew: one item waits all the time, and is there in the end."""
+    monkeypatch.setattr(store, "RECORDS", 3)
+    queue = bench.open()
+    queue.enqueue("s", "waits")
+    queue.nack(queue.lease(), delay_sec=1_000.0)
+    for number in range(20):
+        queue.enqueue("s", number)
+        queue.ack(queue.lease())
+    bench.wait(1_000)
+
+    assert data(bench.killed(power_cut=True).lease()) == ["waits"]
 
 
 def test_where_the_log_knows_after_all_so_does_the_queue(bench: Bench) -> None:
@@ -319,6 +360,20 @@ def test_a_journal_that_is_damaged_is_read_as_far_as_it_can_be(bench: Bench) -> 
         other.log.append(JOURNAL, [entry]).result()
 
     assert data(other.open().lease()) == [1, 2]
+
+
+def test_a_lane_that_lost_its_end_loses_no_more(bench: Bench) -> None:
+    """Entries that were acked are gone from the disk, and their offsets are given out again: what stands there then is not settled."""
+    queue, items = leased(bench)
+    queue.ack(items)
+    other = Bench()
+    for entry in [entry for stretch in bench.log.read(bench.log.kept()[JOURNAL].first, 1 << 20) for entry in stretch.bodies]:
+        other.log.append(JOURNAL, [entry]).result()
+    queue = other.open()
+
+    queue.enqueue_batch([("s", 3), ("s", 4)])
+
+    assert data(queue.lease()) == [3, 4]
 
 
 def test_gap_records_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

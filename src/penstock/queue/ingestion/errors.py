@@ -35,5 +35,11 @@ class TooManyFailures(PenstockError):
     default_hint = "Find out why, start processing again, and then retry the dead letters."
 
 
+class NotAQueue(Misconfigured):
+    """The folder holds something else than an ingestion queue."""
+
+    default_hint = "Name the folder that is `persist_path` of the queue, or an empty one for a new queue."
+
+
 class QueueSettingsUnusable(Misconfigured):
     """The settings of a queue are not usable."""

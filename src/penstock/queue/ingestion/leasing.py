@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from penstock.model.errors import PenstockError
 from penstock.queue.ingestion.again import bury
-from penstock.queue.ingestion.found import Found
+from penstock.queue.ingestion.found import Found, item
 from penstock.queue.ingestion.item import QueueItem
 from penstock.queue.ingestion.journal import Ended, Leased
 from penstock.queue.ingestion.lanes import DELIVERED
@@ -45,6 +45,17 @@ class Leasing:
                 if now_us >= until_us or given_up():
                     return []
                 yield store.changed.wait(ticket, max(0, min(until_us, next_us) - now_us) / 1e6)
+
+    def peek(self, limit: int) -> list[QueueItem]:
+        """The items that wait, without taking them: those of each priority in order, the highest priority first."""
+        store, found = self._store, list[QueueItem]()
+        with store.lock:
+            store.refresh()
+            for lane, reader in zip(store.state.custody.by_turns, self._readers, strict=True):
+                for stretch in lane.oldest(limit - len(found)):
+                    for entries in reader.read(stretch.start, stretch.end):
+                        found += [item(entries, offset, body) for offset, body in enumerate(entries.bodies, entries.first.offset)]
+        return found
 
     def _hand_out(self, limit: int) -> tuple[Found, Pending | None]:
         store, custody = self._store, self._store.state.custody

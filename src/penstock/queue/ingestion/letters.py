@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from penstock.model.errors import PenstockError
@@ -69,13 +69,17 @@ class Letters:
             raise
         return True
 
-    def clear(self) -> Steps[int]:
-        """Let go of all dead letters, for good; how many there were."""
+    def clear(self, ids: Collection[str] | None = None) -> Steps[int]:
+        """Let go of dead letters, all or those with these ids, for good; how many there were."""
         with self._store.lock:
             self._store.refresh()
             lane = self._store.state.custody.lanes[LETTERS]
-            all_of_them = lane.oldest(lane.waiting)
-        return (yield from self._store.settle(Outcome.CLEARED, all_of_them)) if all_of_them else 0
+            if ids is None:
+                chosen = lane.oldest(lane.waiting)
+            else:
+                offsets = sorted(letter.offset for letter in self._letters() if letter.id in ids)
+                chosen = [Stretch(LETTERS, offset, offset + 1) for offset in offsets]
+        return (yield from self._store.settle(Outcome.CLEARED, chosen)) if chosen else 0
 
     def _letters(self) -> Iterator[QueueItem]:
         for entries, offset in self._backwards(LETTERS):

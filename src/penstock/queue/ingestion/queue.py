@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from penstock.model.gaps import Gap
+from penstock.queue.documents import IDENTITY
 from penstock.queue.files import DiskLog
 from penstock.queue.ingestion.desk import Desk
-from penstock.queue.ingestion.errors import AlreadyProcessing, TooManyFailures
+from penstock.queue.ingestion.errors import AlreadyProcessing, NotAQueue, TooManyFailures
 from penstock.queue.ingestion.item import QueueItem, QueuePriority
-from penstock.queue.ingestion.lanes import LANES
+from penstock.queue.ingestion.lanes import JOURNAL, LANES
 from penstock.queue.ingestion.processing import Processing, Processor
 from penstock.queue.ingestion.settings import QueueSettings
 from penstock.queue.ingestion.stats import QueueStats, stats
@@ -172,6 +173,10 @@ class IngestionQueue:
         """Whether workers are at work."""
         return self._processing is not None and self._processing.running
 
+    def peek(self, limit: int = 100) -> list[QueueItem]:
+        """Items that wait, without taking them: those of each priority in order, the highest priority first."""
+        return self._desk.leasing.peek(limit)
+
     def get_dead_letter_items(self, limit: int = 100) -> list[QueueItem]:
         """The newest dead letters, newest first; `error` says why."""
         return self._desk.letters.newest(limit)
@@ -187,9 +192,9 @@ class IngestionQueue:
         """Put a dead letter back into the queue, as if it had never been tried; False where there is none with this id."""
         return finish(self._desk.letters.retry(item_id))
 
-    def clear_dead_letter(self) -> int:
-        """Let go of all dead letters; how many there were. They are gone when this returns, also after a restart."""
-        return finish(self._desk.letters.clear())
+    def clear_dead_letter(self, ids: Collection[str] | None = None) -> int:
+        """Let go of all dead letters, or of those with these ids; how many there were. They are gone when this returns, for good."""
+        return finish(self._desk.letters.clear(ids))
 
     def record_gap(self, gap: Gap) -> None:
         """Keep the record of something that was lost before it could be enqueued. Raises `LogFull`, `AppendUnknown`."""
@@ -232,6 +237,19 @@ class IngestionQueue:
 
 
 def opened(settings: QueueSettings) -> Log:
-    """The log that the settings ask for."""
-    bounds = LogSettings(lanes=LANES, max_bytes=settings.max_bytes)
-    return DiskLog(Path(settings.persist_path), bounds) if settings.persist_to_disk else MemoryLog(bounds)
+    """The log that the settings ask for.
+
+    Raises:
+        NotAQueue: the folder holds a log of something else.
+    """
+    bounds, folder = LogSettings(lanes=LANES, max_bytes=settings.max_bytes), Path(settings.persist_path)
+    if not settings.persist_to_disk:
+        return MemoryLog(bounds)
+    if (folder / IDENTITY).exists() and not is_queue(folder):
+        raise NotAQueue(str(folder))
+    return DiskLog(folder, bounds)
+
+
+def is_queue(folder: Path) -> bool:
+    """Whether an ingestion queue is kept in a folder: its log has the lane of the journal."""
+    return (folder / IDENTITY).exists() and (folder / str(JOURNAL)).is_dir()

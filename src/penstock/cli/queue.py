@@ -1,0 +1,160 @@
+"""Queues on disk: what one has done and what it holds, and what waits in it.
+
+FOLDER is `persist_path` of an ingestion queue, or the folder of a pipeline's queue. No process may have it open: a queue has one at a time.
+`penstock dead` shows the dead letters of an ingestion queue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.model.counts import counted
+from penstock.model.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from penstock.model.gaps import Gap
+    from penstock.queue.ingestion import IngestionQueue, QueueItem, QueueStats
+    from penstock.queue.log import Entries, Kept, Log
+
+WIDTH = 100
+"""Characters of an item that a list shows."""
+
+
+class NoSuchQueue(Misconfigured):
+    """There is no queue in this folder."""
+
+    default_hint = "Name the folder that a queue was given as its path; a pipeline's own is in `queues` of the state folder."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`stats` and `list`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    stats = actions.add_parser("stats", help="what a queue has done, and what it holds")
+    listing = actions.add_parser("list", help="what waits in a queue, the highest priority first; it is not taken")
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many to show (default: 20)")
+    for action in (stats, listing):
+        action.add_argument("folder", type=Path, metavar="FOLDER", help="where the queue is kept")
+    stats.add_argument("--json", action="store_true", help="one JSON object")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line, for each item")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    from penstock.cli import answer  # noqa: PLC0415
+    from penstock.queue.documents import IDENTITY  # noqa: PLC0415 - a queue is more than its help
+    from penstock.queue.files import DiskLog  # noqa: PLC0415
+    from penstock.queue.ingestion import is_queue  # noqa: PLC0415
+
+    folder: Path = arguments.folder
+    if not (folder / IDENTITY).exists():
+        raise NoSuchQueue(str(folder))
+    if is_queue(folder):
+        with opened(folder) as queue:
+            answer(_items(queue, arguments) if arguments.action == "list" else _stats(queue, arguments))
+    else:
+        with closing(DiskLog(folder)) as log:
+            answer(_entries(log, arguments) if arguments.action == "list" else _kept(log, arguments))
+    return 0
+
+
+def opened(folder: Path) -> IngestionQueue:
+    """The ingestion queue that is kept in a folder."""
+    from penstock.queue.ingestion import IngestionQueue, QueueSettings  # noqa: PLC0415 - a queue is more than its help
+
+    return IngestionQueue(QueueSettings(persist_to_disk=True, persist_path=folder))
+
+
+def _stats(queue: IngestionQueue, arguments: argparse.Namespace) -> str:
+    stats, gaps = queue.get_stats(), queue.gaps(1)
+    if not arguments.json:
+        return "".join(f"{line}\n" for line in _told(arguments.folder, stats, gaps))
+    members = {name: getattr(stats, name) for name in stats.__slots__ if name != "items_by_priority"}
+    waiting = {priority.name.lower(): number for priority, number in stats.items_by_priority.items()}
+    return json.dumps(members | {"items_by_priority": waiting, "drop_rate_percent": stats.drop_rate_percent}) + "\n"
+
+
+def _told(folder: Path, stats: QueueStats, gaps: Sequence[Gap]) -> Iterator[str]:
+    parts = [f"{number:,} {priority.name.lower()}" for priority, number in stats.items_by_priority.items() if number]
+    yield str(folder)
+    yield f"  waiting       {stats.current_size:,}{': ' if parts else ''}{', '.join(parts)}"
+    yield f"  dead letters  {stats.dead_letters:,}"
+    lost = f", {stats.total_lost:,} lost" if stats.total_lost else ""
+    done = f"{stats.total_processed:,} processed, {stats.total_failed:,} failed, {stats.total_dropped:,} dropped{lost}"
+    yield f"  enqueued      {stats.total_enqueued:,}: {done}"
+    yield f"  tried again   {stats.total_attempts_failed:,}, and {counted(stats.total_retried, 'dead letter')}"
+    for gap in gaps:
+        yield f"  newest gap    {gap.cause}{'' if gap.count is None else f': {gap.count:,}'}{_when(gap.until or gap.since)}"
+
+
+def _items(queue: IngestionQueue, arguments: argparse.Namespace) -> str:
+    items = queue.peek(arguments.limit)
+    if arguments.json:
+        return "".join(f"{as_json(item)}\n" for item in items)
+    left = len(queue) - len(items)
+    rest = f"and {left:,} more\n" if left else ""
+    return "".join(f"{item.id}  {item.priority.name}  {item.source}\n  {shown(item.data)}\n" for item in items) + rest or "Nothing waits.\n"
+
+
+def as_json(item: QueueItem) -> str:
+    """The documented object of --json."""
+    facts = {"id": item.id, "priority": item.priority.name, "source": item.source, "attempts": item.attempts, "error": item.error}
+    return json.dumps(facts | {"enqueued_at": at(item.enqueued_us), "data": item.data}, default=_text)
+
+
+def shown(data: Any) -> str:  # noqa: ANN401 - any data
+    """The beginning of an item, on one line."""
+    text = json.dumps(data, default=_text)
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
+
+
+def at(microseconds: int) -> str:
+    """A time since 1970, as people write it."""
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="milliseconds")
+
+
+def _when(microseconds: int | None) -> str:
+    return "" if microseconds is None else f", {at(microseconds)}"
+
+
+def _text(data: object) -> str:
+    return data.decode(errors="backslashreplace") if isinstance(data, bytes) else str(data)
+
+
+def _kept(log: Log, arguments: argparse.Namespace) -> str:
+    lanes = [_lane(number, kept) for number, kept in enumerate(log.kept())]
+    if arguments.json:
+        return json.dumps({"lanes": lanes}) + "\n"
+    lines = [f"  lane {one['lane']}  {one['entries']:,} entries from offset {one['first']:,} on, {one['bytes']:,} bytes" for one in lanes]
+    return "".join(f"{line}\n" for line in [f"{arguments.folder}, the queue of a pipeline", *lines])
+
+
+def _lane(number: int, kept: Kept) -> dict[str, int]:
+    return {"lane": number, "first": kept.first.offset, "entries": kept.end.offset - kept.first.offset, "bytes": kept.size_bytes}
+
+
+def _entries(log: Log, arguments: argparse.Namespace) -> str:
+    found = ((stretch, offset, body) for stretch in _stretches(log) for offset, body in enumerate(stretch.bodies, stretch.first.offset))
+    lines = [_entry(*one, as_json=arguments.json) for one in islice(found, arguments.limit)]
+    return "".join(lines) or ("" if arguments.json else "Nothing is kept.\n")
+
+
+def _stretches(log: Log) -> Iterator[Entries]:
+    for kept in log.kept():
+        place = kept.first
+        while found := log.read(place, 1 << 16):
+            yield from found
+            place = found[-1].end
+
+
+def _entry(stretch: Entries, offset: int, body: bytes, *, as_json: bool) -> str:
+    if not as_json:
+        return f"{stretch.first.lane}-{offset}  {at(stretch.appended_us)}\n  {shown(body)}\n"
+    facts = {"lane": stretch.first.lane, "offset": offset, "received_at": at(stretch.appended_us), "data": _text(body)}
+    return json.dumps(facts) + "\n"
