@@ -63,11 +63,11 @@ if [ $# -gt 0 ]; then
     check "pytest" tests pytest "$@"
 else
     coverage erase
-    check "pytest" tests coverage run -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+    check "pytest" tests coverage run -m pytest --numprocesses=3 --dist=worksteal
     check "coverage combine" coverage combine --quiet
     check "coverage" coverage report
     check "coverage of the core" covered 100 model ports reliability engine
-    check "coverage of wings, pipelines and stores" covered 90 extract pipelines stores
+    check "coverage of wings, pipelines and stores" covered 90 extract instruments queue pipelines stores
 fi
 
 echo

@@ -23,7 +23,7 @@ LONG = os.environ.get("PENSTOCK_TEST_SCALE") == "long"
 SEED = int(os.environ.get("PENSTOCK_TEST_SEED") or random.SystemRandom().randrange(2**31))
 os.environ["PENSTOCK_TEST_SEED"] = str(SEED)  # processes that share the tests out among them draw the same
 
-hypothesis.settings.register_profile("short", max_examples=60, deadline=None)
+hypothesis.settings.register_profile("short", max_examples=40, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None)
 hypothesis.settings.load_profile("long" if LONG else "short")
 

@@ -33,13 +33,18 @@ class Block:
 
 @dataclass
 class Wreck:
-    """A log that was written and closed, or not, and then damaged."""
+    """A log that was written and closed, or not, and then damaged.
+
+    Whose segments these are is written in `log.json`: with that damaged, and as many bytes of another log beside them, nobody could tell.
+    """
 
     random: Random
     disk: SimulatedDisk = field(init=False)
     blocks: list[Block] = field(default_factory=list)
     touched: set[Block] = field(default_factory=set)
     knows_its_start: bool = True
+    has_strangers: bool = False
+    is_anonymous: bool = False
 
     def __post_init__(self) -> None:
         self.disk = SimulatedDisk(self.random)
@@ -101,6 +106,9 @@ class Wreck:
 
     def add_foreign(self) -> None:
         """A segment of another log, under its own name or that of one of ours; one of ours under a name of another lane."""
+        if self.is_anonymous:
+            return
+        self.has_strangers = True
         other = self.open(Path("/other"))
         for _ in range(3):
             self._append(other)
@@ -113,9 +121,10 @@ class Wreck:
 
     def lose_documents(self) -> None:
         """One of the two small files is damaged, or gone."""
-        path = FOLDER / self.random.choice(("log.json", "consumers.json"))
+        path = FOLDER / ("consumers.json" if self.has_strangers else self.random.choice(("log.json", "consumers.json")))
         if node := self.disk.names_seen.get(path):
             self.knows_its_start &= path.name == "log.json"
+            self.is_anonymous |= path.name == "log.json"
             node.seen[self.random.randrange(len(node.seen))] ^= 4
             if self.random.random() < 0.3:
                 self.disk.names_seen.pop(path, None)
