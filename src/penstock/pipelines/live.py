@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from penstock.engine.concurrency import unless
 from penstock.engine.telemetry import Telemetry
+from penstock.model.coverage import Position
 from penstock.model.errors import Misconfigured, PenstockError, Transient
 from penstock.pipelines.definition import Definition
 from penstock.pipelines.opening import destination, identity, staged
@@ -23,9 +24,9 @@ from penstock.ports.source import Progress
 from penstock.queue.arrivals import Arrivals
 from penstock.queue.capture import Capture, CaptureSettings
 from penstock.queue.files import DiskLog
-from penstock.queue.log import LogSettings
+from penstock.queue.log import Entries, LogSettings
 from penstock.queue.source import LogSource, attach, reconcile
-from penstock.queue.stretches import BEGINNING, Stretches
+from penstock.queue.stretches import BEGINNING, Stretches, position
 from penstock.stores.home import locate_home, prepare_home
 
 SAMPLE_BYTES = 2 << 20
@@ -137,17 +138,21 @@ class Reception:
                 await asyncio.wait_for(self.ended.wait(), LEAVE_S)
 
     async def _decoder(self, done: Progress) -> Decoder:
-        """The one of the frozen scope, or else one for what comes first."""
+        """The one of the frozen scope, or else one for the first that tells columns: a program may greet before it writes records."""
         settings = self.definition.source.settings
         if done.scope is not None:
             return self.kind.recalled(settings, done.scope.facts)
         if not self.kind.learns(settings):
             return self.kind.recalled(settings, {})
         self.watched.telemetry.enter("waiting", "for the first records, which tell the columns")
-        await self.arrivals.beyond(BEGINNING)
-        found = self.kind.learned(settings, await asyncio.to_thread(_sample, self.arrivals.stretches))
-        if found is None:
-            raise NothingReceived
+        at, found = BEGINNING, None
+        while found is None:
+            await self.arrivals.beyond(at)
+            sample = await asyncio.to_thread(_sample, self.arrivals.stretches, at)
+            if not sample:
+                raise NothingReceived
+            at = position(sample[-1].end)
+            found = self.kind.learned(settings, [body for stretch in sample for body in stretch.bodies])
         return found
 
 
@@ -209,6 +214,5 @@ async def _relay(stop: asyncio.Event, other: threading.Event) -> None:
     other.set()
 
 
-def _sample(stretches: Stretches) -> list[bytes]:
-    found = stretches.log.read(stretches.place(0, BEGINNING), SAMPLE_BYTES)
-    return [body for stretch in found for body in stretch.bodies]
+def _sample(stretches: Stretches, start: Position) -> Sequence[Entries]:
+    return stretches.log.read(stretches.place(0, start), SAMPLE_BYTES)

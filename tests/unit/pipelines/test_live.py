@@ -186,6 +186,15 @@ async def test_nothing_tells_no_columns(live: Callable[[Script], Definition]) ->
     assert (await carried(live(Script([])))).outcome.message == "2 rows stored"
 
 
+async def test_what_comes_before_the_first_record_tells_no_columns(live: Callable[[Script], Definition]) -> None:
+    """A program that greets before it writes records is waited for, and so is one of which only the greeting was kept."""
+    with pytest.raises(NothingReceived):
+        await carried(live(Script([lambda append: append([b"starting"])])))
+    later = Script([lambda append: append([b"up"]), lambda _: time.sleep(0.2), rows(0, 200)])
+
+    assert (await carried(live(later))).outcome.message.startswith("200 rows stored")
+
+
 async def test_losses_are_evidence(live: Callable[[Script], Definition]) -> None:
     """What the source has lost is told with the evidence, which holds all the same."""
     ending = await carried(live(Script([rows(0, 2), lambda append: append.gap(Gap("datagrams lost", 7, 1, 2)), rows(2, 4)])))
