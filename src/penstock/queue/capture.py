@@ -101,7 +101,7 @@ class Tail:
         self._waits = capture.settings.overflow == "block"
         self._flying: tuple[Pending, Load, int] | None = None
         self._owed: dict[str, Gap] = {}
-        self._has_room = True
+        self._has_room, self._told = True, False
         self.loads = 0
 
     def __call__(self, bodies: Sequence[bytes]) -> None:
@@ -144,8 +144,8 @@ class Tail:
             try:
                 end = self._log.kept()[LANE].end.offset
                 self._flying = self._append(load), load, end
-            except LogFull:
-                load = self._without_room(load)
+            except LogFull as full:
+                load = self._without_room(load, full)
             else:
                 self.loads += 1
                 return
@@ -163,15 +163,18 @@ class Tail:
         """What did not arrive behind `end`. Where nobody knows, the log does: by how much its end has moved."""
         try:
             pending.result()
-        except LogFull:
-            return self._without_room(load)
+        except LogFull as full:
+            return self._without_room(load, full)
         except AppendUnknown:
             return load[self._log.kept()[LANE].end.offset - end :]
         self._has_room = True
         return ()
 
-    def _without_room(self, load: Load) -> Load:
-        """What to try again: all of it, after a while; or nothing, and what is let go is owed as a gap."""
+    def _without_room(self, load: Load, full: LogFull) -> Load:
+        """What to try again: all of it, after a while; or nothing, and what is let go is owed as a gap. A person hears of it once."""
+        if not self._told:
+            self._told = True
+            self._capture.tell(f"{full}; until there is room, what comes {'has to wait' if self._waits else 'is let go of and counted'}")
         if self._waits and not self._capture.leave.is_set():
             self._capture.pause(self._capture.settings.retry_full_s)
             return load

@@ -164,14 +164,15 @@ def test_a_gap_of_the_source_keeps_its_place() -> None:
 
 
 def test_a_full_log_keeps_the_source_waiting() -> None:
-    """Where it blocks, nothing is lost, and the order stays."""
-    fates, pauses = iter(["well", "full", "full later", "full", "well", "well"]), list[float]()
+    """Where it blocks, nothing is lost, and the order stays; a person is told once."""
+    fates, pauses, told = iter(["well", "full", "full later", "full", "well", "well"]), list[float](), list[str]()
     log = Narrow(fate=lambda: next(fates))
 
-    Capture(Script([appending(b"a"), appending(b"b", b"c"), appending(b"d")]), log, pause=pauses.append).run()
+    Capture(Script([appending(b"a"), appending(b"b", b"c"), appending(b"d")]), log, tell=told.append, pause=pauses.append).run()
 
     assert kept(log) == [b"a", b"b", b"c", b"d"]
     assert len(pauses) == 3
+    assert told == ["The log has no room; until there is room, what comes has to wait"]
 
 
 def test_what_a_full_log_lets_go_of_is_counted() -> None:
