@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -40,7 +42,7 @@ class Disk(Protocol):
         ...
 
     def size(self, path: Path) -> int:
-        """Bytes in the file."""
+        """Bytes in the file. Raises `FileNotFoundError` also where there is something else: a folder, a pipe, a link to nothing."""
         ...
 
     def identity(self, folder: Path) -> tuple[int, int]:
@@ -122,7 +124,10 @@ class RealDisk:
 
     def size(self, path: Path) -> int:
         """As in `Disk`."""
-        return path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "It is no file", str(path))
+        return status.st_size
 
     def identity(self, folder: Path) -> tuple[int, int]:
         """As in `Disk`."""

@@ -35,6 +35,9 @@ FOREIGN = "foreign"
 NOT_MOVED = ", and could not be moved"
 RELEASED = ".released"
 
+MOST_LANES = 256
+"""A position has a byte for the lane. A folder with a greater number is somebody's own: a copy that is called by its date."""
+
 T = TypeVar("T", Identity, ConsumersRecord)
 
 
@@ -176,7 +179,9 @@ def tidy(disk: Disk, folder: Path, needed: AbstractSet[Path], oldest_us: int) ->
 
 
 def _is_lane(disk: Disk, folder: Path) -> bool:
-    return folder.name.isdecimal() and any(name.endswith(SUFFIX) for name in disk.names(folder))
+    if not folder.name.isdecimal() or int(folder.name) >= MOST_LANES or folder.name != str(int(folder.name)):
+        return False
+    return any(name.endswith(SUFFIX) for name in disk.names(folder))
 
 
 def _document(disk: Disk, path: Path, kind: type[T], damaged: list[Path]) -> T | None:

@@ -122,14 +122,25 @@ def survey(disk: Disk, folder: Path, number: int) -> Survey:
     lane = Survey(number)
     for place, quarantined in ((folder / str(number), False), (folder / QUARANTINE / str(number), True)):
         for name in disk.names(place):
-            if match := _NAME.fullmatch(name):
-                epoch, first = bytes.fromhex(match[2]), int(match[1])
-                file = SegmentFile(place / name, number, epoch, first, disk.size(place / name), quarantined=quarantined)
-                lane.segments.append(Found(file, look(disk, file)))
-            elif name.endswith(SUFFIX):
+            if not name.endswith(SUFFIX):
+                continue
+            if (file := _segment(disk, place / name, number)) is None:
                 lane.foreign.append(place / name)
+                continue
+            file.quarantined = quarantined
+            lane.segments.append(Found(file, look(disk, file)))
     lane.segments.sort(key=lambda found: (found.file.epoch, found.file.first))
     return lane
+
+
+def _segment(disk: Disk, path: Path, lane: int) -> SegmentFile | None:
+    """The segment that the name says; None where that is no name of one, or no file."""
+    if (match := _NAME.fullmatch(path.name)) is None:
+        return None
+    try:
+        return SegmentFile(path, lane, bytes.fromhex(match[2]), int(match[1]), disk.size(path))
+    except FileNotFoundError:
+        return None
 
 
 def look(disk: Disk, file: SegmentFile) -> Scan:

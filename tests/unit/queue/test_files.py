@@ -52,6 +52,39 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
         DiskLog(tmp_path / "file")
 
 
+@pytest.mark.parametrize(
+    "make", [lambda path: path.symlink_to("nowhere"), Path.mkdir, os.mkfifo], ids=["link to nothing", "folder", "pipe"]
+)
+def test_what_is_no_file_in_the_place_of_a_segment(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """It is put aside, and the log opens."""
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        log.append(0, [b"a"]).result(WAIT_S)
+    name = tmp_path / "0" / segments(tmp_path)[0].name.replace("0" * 20, "9".zfill(20))
+    make(name)
+
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        assert [str(finding.path) for finding in log.findings] == [str(name)]
+        assert [found.first.offset for found in stretches(log, log.kept()[0].first)] == [0]
+
+
+def test_a_copy_called_by_its_date_is_no_lane(tmp_path: Path) -> None:
+    """Folders that cannot be lanes are left alone."""
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        log.append(0, [b"a"]).result(WAIT_S)
+    for name in ("20261120", "007"):
+        shutil.copytree(tmp_path / "0", tmp_path / name)
+
+    with closing(DiskLog(tmp_path, SETTINGS)) as log:
+        assert (log.lanes, log.findings) == (SETTINGS.lanes, ())
+
+
+def test_no_room_for_the_number_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full to its last byte does not keep a log from being opened, and so from being emptied."""
+    monkeypatch.setattr("penstock.queue.lock.os.pwrite", failing(errno.ENOSPC))
+
+    DiskLog(tmp_path, SETTINGS).close()
+
+
 def test_a_folder_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That there is no room for a new log is told as that."""
     monkeypatch.setattr(RealDisk, "make_folder", failing(errno.ENOSPC))
