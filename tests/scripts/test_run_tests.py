@@ -31,6 +31,8 @@ def test_every_check_runs_the_quick_ones_first(checks: Machine) -> None:
         "reliability 100",
         "engine 100",
         "extract 90",
+        "instruments 90",
+        "queue 90",
         "pipelines 90",
         "stores 90",
     }
