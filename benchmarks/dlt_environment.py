@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+import environment
 
 VERSION = "1.31.0"
 QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false"}
@@ -13,11 +13,7 @@ QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false"}
 
 def made(folder: Path, extras: str, *packages: str) -> Path:
     """The interpreter of the environment in `folder`; it is made, with these extras of dlt and these packages, where it is not there."""
-    python = folder / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", f"dlt[{extras}]=={VERSION}", *packages], check=True)
-    return python
+    return environment.made(folder, f"dlt[{extras}]=={VERSION}", *packages)
 
 
 def environ(home: Path, **settings: str) -> dict[str, str]:

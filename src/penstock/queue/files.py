@@ -105,6 +105,10 @@ class DiskLog:
         """As in `Log`."""
         return self._open().kept()
 
+    def ends(self) -> Sequence[int]:
+        """As in `Log`."""
+        return self._open().ends()
+
     def renew(self, beyond: bytes) -> None:
         """As in `Log`."""
         self._open().renew(beyond)

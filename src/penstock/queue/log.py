@@ -186,6 +186,10 @@ class Log(Protocol):
         """What each lane holds at this moment."""
         ...
 
+    def ends(self) -> Sequence[int]:
+        """The offset at which each lane ends, as in `kept`, and cheaper."""
+        ...
+
     def renew(self, beyond: bytes) -> None:
         """Give what is appended from now on an epoch that is greater than `beyond`, and greater than the present one.
 

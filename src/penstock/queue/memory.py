@@ -138,6 +138,12 @@ class MemoryLog:
             self._require_open()
             return [Kept(lane.first, lane.end, lane.size_bytes) for lane in self._lanes]
 
+    def ends(self) -> Sequence[int]:
+        """As in `Log`."""
+        with self._lock:
+            self._require_open()
+            return [lane.end.offset for lane in self._lanes]
+
     def renew(self, beyond: bytes) -> None:
         """As in `Log`."""
         with self._lock:

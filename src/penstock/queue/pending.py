@@ -30,12 +30,12 @@ class Committer(Protocol):
 class Group:
     """Appends that are answered together. Each thread that waits has a lock of its own: hundreds do not wake up into one."""
 
-    __slots__ = ("_answered", "_blocked", "_committer", "_lock", "_waiting")
+    __slots__ = ("_answered", "_blocked", "_committer", "_lock", "_roused", "_waiting")
 
     def __init__(self, committer: Committer | None = None) -> None:
         self._committer = committer
         self._lock = threading.Lock()
-        self._answered = False
+        self._answered = self._roused = False
         self._blocked: list[threading.Lock] = []
         self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
 
@@ -53,7 +53,8 @@ class Group:
 
     def future(self) -> asyncio.Future[None] | None:
         """What a task of the running event loop awaits, or None when the group is answered."""
-        if self._committer is not None and not self._answered:
+        if self._committer is not None and not self._roused:
+            self._roused = True
             self._committer.rouse()
         with self._lock:
             if self._answered:

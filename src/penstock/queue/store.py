@@ -65,6 +65,11 @@ class Store:
         with self.state.lock:
             return self.state.lanes[lane].at(offset)
 
+    def ends(self) -> Sequence[int]:
+        """As in `Log`."""
+        with self.state.lock:
+            return [lane.end.offset for lane in self.state.lanes]
+
     def renew(self, beyond: bytes) -> None:
         """As in `Log`."""
         with self.state.writing:

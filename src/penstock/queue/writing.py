@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from penstock.queue.disk import Disk
@@ -93,7 +92,7 @@ class LaneWriter:
                 pending.answer(LogFull(told))
             else:
                 pending.answer(AppendUnknown(told))
-            first = replace(first, offset=end)
+            first = Place(first.lane, first.epoch, end)
 
     def _roll(self, epoch: bytes, segment_bytes: int) -> OSError | None:
         """Leave a segment that is full, or of another epoch."""

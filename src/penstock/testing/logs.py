@@ -219,6 +219,7 @@ class LogSuite:
         assert all((entries.count, list(entries.bodies)) == (1, []) for entries in read if entries.gap)
         assert bodies(log, 0) == numbers(0, 4)
         assert log.kept()[0].end.offset == 6
+        assert log.ends() == [6, 0, 0]
 
     def test_marked_entries_are_found(self, log: Log) -> None:
         """Stretches that were appended as marked are found among the others, in order, and read like them."""
@@ -431,6 +432,7 @@ class LogSuite:
             lambda: log.read(place, 1),
             lambda: log.marked(0),
             lambda: log.at(0, 0),
+            log.ends,
             log.kept,
             lambda: log.renew(bytes(10)),
             lambda: log.register("two"),

@@ -23,13 +23,18 @@ class Enqueueing:
         self._store = store
         self._room = room
 
+    def one(self, source: str, data: Any, lane: int) -> Steps[str]:  # noqa: ANN401 - any data
+        """An item without a key; its id."""
+        place = yield from self._append(lane, _entries([(source, data)]))
+        return identity(place, place.offset)
+
     def many(self, items: Sequence[tuple[str, Any]], lane: int) -> Steps[list[str]]:
         """Items without keys; their ids."""
         if not items:
             return []
         if not set(map(type, items)) <= {tuple, list} or set(map(len, items)) != {2}:
             raise NotQueueable("a batch is made of pairs, each a source and its data")
-        place = yield from self._append(lane, _entries(items), marked=False)
+        place = yield from self._append(lane, _entries(items))
         prefix = identity(place, "")
         return [f"{prefix}{offset}" for offset in range(place.offset, place.offset + len(items))]
 
@@ -48,24 +53,30 @@ class Enqueueing:
                 break
             yield store.changed.wait(ticket, KEY_WAIT_S)
         try:
-            place = yield from self._append(lane, entries, marked=True, key=key)
+            place = yield from self._append(lane, entries, key)
         finally:
             with store.lock:
                 keys.free(key)
             store.changed.ring()
         return identity(place, place.offset)
 
-    def _append(self, lane: int, entries: Sequence[bytes], *, marked: bool, key: str = "") -> Steps[Place]:
+    def _append(self, lane: int, entries: Sequence[bytes], key: str | None = None) -> Steps[Place]:
+        if not self._room.bounded:
+            return (yield from self._keep(lane, entries, key))
+        yield from self._room.enter(lane, len(entries))
+        try:
+            return (yield from self._keep(lane, entries, key))
+        finally:
+            self._room.leave(len(entries))
+
+    def _keep(self, lane: int, entries: Sequence[bytes], key: str | None) -> Steps[Place]:
+        if key is None:
+            return self._store.append(lane, entries)
+
         def remember(place: Place) -> None:
             self._store.state.keys.remember(key, identity(place, place.offset), self._store.clock_us())
 
-        yield from self._room.enter(lane, len(entries))
-        try:
-            if marked:
-                return (yield from self._store.append_marked(lane, entries, remember))
-            return (yield from self._store.append(lane, entries))
-        finally:
-            self._room.leave(len(entries))
+        return self._store.append_marked(lane, entries, remember)
 
 
 def _entries(items: Sequence[tuple[str, Any] | tuple[str, Any, str]]) -> list[bytes]:

@@ -232,8 +232,7 @@ class IngestionQueue:
     def _enqueue(self, source: str, data: Any, priority: QueuePriority, key: str | None) -> Steps[str]:  # noqa: ANN401 - any data
         if key is not None and self.settings.dedup_window_sec:
             return (yield from self._desk.enqueueing.once(source, data, QueuePriority(priority).value, key))
-        (item_id,) = yield from self._desk.enqueueing.many([(source, data)], QueuePriority(priority).value)
-        return item_id
+        return (yield from self._desk.enqueueing.one(source, data, QueuePriority(priority).value))
 
 
 def opened(settings: QueueSettings) -> Log:

@@ -43,6 +43,11 @@ class Room:
         account = store.state.account
         self._shed = Run(account[Outcome.SHED] + account.refused - account.told)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound at all; otherwise nobody has to enter."""
+        return self._settings.when_full != "spill"
+
     def enter(self, lane: int, number: int) -> Steps[None]:
         """Room for so many items; `leave` has to follow when they are there, or are not going to be.
 
@@ -51,7 +56,7 @@ class Room:
         """
         if self._settings.when_full == "block":
             yield from self._wait(number)
-        elif self._settings.when_full == "shed_lowest":
+        else:
             with self._store.lock:
                 fits = self._shed_for(lane, number)
             yield from self.tell_shed()
@@ -60,9 +65,8 @@ class Room:
 
     def leave(self, number: int) -> None:
         """So many items are there, or will not be."""
-        if self._settings.when_full != "spill":
-            with self._store.lock:
-                self._coming -= number
+        with self._store.lock:
+            self._coming -= number
 
     def _wait(self, number: int) -> Steps[None]:
         store = self._store

@@ -65,20 +65,18 @@ class Store:
         """Take notice of what was appended; with the lock."""
         if self._stale:
             self._stale = False
-            for lane, kept in zip(self.state.custody.lanes, self.log.kept(), strict=False):
-                lane.end = kept.end.offset
+            for lane, end in zip(self.state.custody.lanes, self.log.ends(), strict=False):
+                lane.end = end
 
     def append(self, lane: int, bodies: Sequence[bytes], *, marked: bool = False) -> Steps[Place]:
         """Append entries; where the log is full, after everything was released that can be."""
         try:
-            return (yield from self._appended(lane, bodies, marked=marked))
+            pending = self.log.append(lane, bodies, marked=marked, wake=False)
+            place: Place = yield Certain(pending) if marked else pending
         except LogFull:
             yield from self.make_room()
-            return (yield from self._appended(lane, bodies, marked=marked))
-
-    def _appended(self, lane: int, bodies: Sequence[bytes], *, marked: bool) -> Steps[Place]:
-        pending = self.log.append(lane, bodies, marked=marked, wake=False)
-        place: Place = yield Certain(pending) if marked else pending
+            pending = self.log.append(lane, bodies, marked=marked, wake=False)
+            place = yield Certain(pending) if marked else pending
         return place
 
     def append_marked(self, lane: int, bodies: Sequence[bytes], follow: Callable[[Place], None]) -> Steps[Place]:
