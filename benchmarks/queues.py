@@ -30,15 +30,15 @@ import environment
 import queue_peers
 from penstock.queue.ingestion import IngestionQueue, QueueSettings
 
-PACKAGES = ("diskcache==5.6.3", "persist-queue==1.1.0", "litequeue==0.9", "nats-py")
+PACKAGES = ("diskcache==5.6.3", "persist-queue==1.1.0", "litequeue==0.9", "nats-py==2.16.0")
 CYCLES = {
     "penstock": {1_000: 40, 100: 150},
     "append log": {1_000: 40, 100: 150},
     "sqlite rows": {1_000: 20, 100: 80},
     "diskcache": {1_000: 4, 100: 20},
     "jetstream": {1_000: 4, 100: 20},
-    "persist-queue": {100: 3},
-    "litequeue": {100: 3},
+    "persist-queue": {1_000: 1, 100: 3},
+    "litequeue": {1_000: 1, 100: 3},
 }
 """How many cycles are measured, by batch."""
 
