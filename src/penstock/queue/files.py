@@ -163,15 +163,15 @@ class DiskLog:
             with self._committing:
                 self._commit()
 
-    def hurry(self) -> None:
+    def hurry(self) -> bool:
         """Commit on this thread, which is about to wait for it, unless another one is at it: that spares two changes of threads."""
         if not self._committing.acquire(blocking=False):
-            self.rouse()
-            return
+            return False
         try:
             self._commit()
         finally:
             self._committing.release()
+        return True
 
     def rouse(self) -> None:
         """Have the committer look whether something waits."""

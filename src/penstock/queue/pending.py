@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Committer(Protocol):
     """Who makes appends durable."""
 
-    def hurry(self) -> None:
-        """Do it now, on this thread, which can wait; or have it done, if somebody is at it already."""
+    def hurry(self) -> bool:
+        """Do it now, on this thread, which can wait; False if somebody is at it already."""
         ...
 
     def rouse(self) -> None:
@@ -41,8 +41,8 @@ class Group:
 
     def wait(self, timeout_s: float | None) -> bool:
         """Block until the group is answered; whether it is."""
-        if self._committer is not None and not self._answered:
-            self._committer.hurry()
+        if self._committer is not None and not self._answered and not self._committer.hurry():
+            self._rouse(self._committer)
         with self._lock:
             if self._answered:
                 return True
@@ -53,9 +53,8 @@ class Group:
 
     def future(self) -> asyncio.Future[None] | None:
         """What a task of the running event loop awaits, or None when the group is answered."""
-        if self._committer is not None and not self._roused:
-            self._roused = True
-            self._committer.rouse()
+        if self._committer is not None:
+            self._rouse(self._committer)
         with self._lock:
             if self._answered:
                 return None
@@ -63,6 +62,12 @@ class Group:
             future = loop.create_future()
             self._waiting.setdefault(loop, []).append(future)
             return future
+
+    def _rouse(self, committer: Committer) -> None:
+        """Once is enough for all who wait."""
+        if not self._roused:
+            self._roused = True
+            committer.rouse()
 
     def announce(self) -> None:
         """Every append of the group has its answer: wake all who wait, with one call for each event loop."""
