@@ -66,8 +66,8 @@ else
     check "pytest" tests coverage run -m pytest --numprocesses=3 --dist=worksteal
     check "coverage combine" coverage combine --quiet
     check "coverage" coverage report
-    check "coverage of the core" covered 100 model ports reliability engine
-    check "coverage of wings, pipelines and stores" covered 90 extract instruments queue pipelines stores
+    check "coverage of the core" covered 100 model ports reliability queue engine
+    check "coverage of wings, pipelines and stores" covered 90 extract instruments pipelines stores
 fi
 
 echo

@@ -32,7 +32,7 @@ def test_every_check_runs_the_quick_ones_first(checks: Machine) -> None:
         "engine 100",
         "extract 90",
         "instruments 90",
-        "queue 90",
+        "queue 100",
         "pipelines 90",
         "stores 90",
     }
