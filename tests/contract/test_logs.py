@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import Log, LogSettings
 from penstock.queue.machine import Machine
 from penstock.queue.memory import MemoryLog

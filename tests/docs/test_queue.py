@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, QueueStats
 
 DOCS = Path(__file__).parents[2] / "docs"

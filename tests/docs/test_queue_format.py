@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from penstock.model.gaps import Gap
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogSettings
 from penstock.testing.logs import WAIT_S
 from tests.docs.test_pages import ROOT

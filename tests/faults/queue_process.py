@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from random import Random
 
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogSettings
 
 PRODUCERS = 4

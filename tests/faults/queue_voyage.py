@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from penstock.queue.durable.store import Store
+from penstock.queue.durable.tail import Tail
 from penstock.queue.log import AppendUnknown, Entries, LogFull, LogSettings, Place
 from penstock.queue.machine import Machine
 from penstock.queue.pending import Pending
-from penstock.queue.store import Store
-from penstock.queue.tail import Tail
 from tests.faults.disk import SimulatedDisk
 
 FOLDER = Path("/log")

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from penstock.queue.capture import KILLED
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogSettings
 from tests.conftest import LONG
 from tests.faults.campaign import PENSTOCK

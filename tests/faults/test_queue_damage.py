@@ -8,10 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+from penstock.queue.durable.store import Store
 from penstock.queue.log import DAMAGED, Entries, LogSettings, Place
 from penstock.queue.machine import Machine
 from penstock.queue.pending import Pending
-from penstock.queue.store import Store
 from tests.faults.disk import Node, SimulatedDisk
 
 FOLDER = Path("/log")

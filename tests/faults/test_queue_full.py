@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogFull, LogSettings
 from penstock.testing.logs import WAIT_S, bodies
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from random import Random
 
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.testing.logs import stretches
 from tests.conftest import LONG
 from tests.faults.queue_process import SETTINGS

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from penstock.model.errors import PenstockError
-from penstock.queue import keeper, opening, passages, reader, scanning, store, survey, writing
-from penstock.queue.lane import Lane
+from penstock.queue.durable import keeper, opening, passages, reader, scanning, store, survey, writing
+from penstock.queue.durable.lane import Lane
+from penstock.queue.durable.segment import Segment
 from penstock.queue.log import Place
-from penstock.queue.segment import Segment
 from tests.faults.disk import SimulatedDisk, SimulatedFile
 from tests.faults.queue_voyage import sail, sail_roughly
 from tests.faults.test_queue_damage import salvage

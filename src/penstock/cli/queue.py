@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
     from penstock.cli import answer  # noqa: PLC0415
-    from penstock.queue.documents import IDENTITY  # noqa: PLC0415 - a queue is more than its help
-    from penstock.queue.files import DiskLog  # noqa: PLC0415
+    from penstock.queue.durable.disklog import DiskLog  # noqa: PLC0415
+    from penstock.queue.durable.documents import IDENTITY  # noqa: PLC0415 - a queue is more than its help
     from penstock.queue.ingestion import is_queue  # noqa: PLC0415
 
     folder: Path = arguments.folder

@@ -23,7 +23,7 @@ from penstock.ports.sink import Destination
 from penstock.ports.source import Progress
 from penstock.queue.arrivals import Arrivals
 from penstock.queue.capture import Capture, CaptureSettings
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import Entries, LogSettings
 from penstock.queue.source import LogSource, attach, reconcile
 from penstock.queue.stretches import BEGINNING, Stretches, position

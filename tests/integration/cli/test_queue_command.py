@@ -11,7 +11,7 @@ import pytest
 
 from penstock.cli import main
 from penstock.model.gaps import Gap
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.ingestion import IngestionQueue, QueuePriority, QueueSettings
 
 Command = Callable[..., str]

@@ -13,7 +13,7 @@ import pytest
 from penstock.engine.telemetry import Telemetry
 from penstock.pipelines.job import Ending, perform
 from penstock.pipelines.reading import read
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogLocked, LogSettings
 from penstock.stores.queue.waiting import NoColumns, NoSuchQueue
 

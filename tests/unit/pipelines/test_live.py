@@ -27,7 +27,7 @@ from penstock.ports.ends import Intake, LiveKind, Surroundings
 from penstock.ports.live import Append
 from penstock.ports.sink import Destination
 from penstock.queue.capture import KILLED, READER_FAILED
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogLocked, LogSettings
 from penstock.stores.jsonl.entries import learned, recalled
 from tests.unit.pipelines import ends

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.queue.disk import RealDisk, replaced
+from penstock.queue.durable.disk import RealDisk, replaced
 
 
 def test_a_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_a_file_is_cut(tmp_path: Path) -> None:
 
 def test_settling_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of any size is written once more, byte for byte."""
-    monkeypatch.setattr("penstock.queue.disk._COPIED_BYTES", 1_000)
+    monkeypatch.setattr("penstock.queue.durable.disk._COPIED_BYTES", 1_000)
     content = os.urandom(3_500)
     (tmp_path / "file").write_bytes(content)
 

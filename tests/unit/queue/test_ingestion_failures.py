@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.model.gaps import Gap
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, store
 from penstock.queue.ingestion.item import Again, Envelope, encoded
 from penstock.queue.ingestion.lanes import JOURNAL, LANES, LETTERS

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from penstock.model.gaps import Gap
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.ingestion import IngestionQueue, NotAQueue, NotQueueable, QueueFull, QueuePriority, QueueSettings, StaleLease
 from penstock.queue.ingestion.found import FOREIGN
 from penstock.queue.ingestion.room import SHED

@@ -9,15 +9,15 @@ from random import Random
 import pytest
 
 from penstock.model.gaps import Gap
-from penstock.queue import tail
-from penstock.queue.documents import CONSUMERS, IDENTITY
+from penstock.queue.durable import tail
+from penstock.queue.durable.documents import CONSUMERS, IDENTITY
+from penstock.queue.durable.opening import RELEASED
+from penstock.queue.durable.segment import BLOCK_BYTES
+from penstock.queue.durable.state import State
+from penstock.queue.durable.store import Store
 from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, AppendUnknown, LogFull, LogSettings, Place
 from penstock.queue.machine import Machine
-from penstock.queue.opening import RELEASED
 from penstock.queue.pending import Pending
-from penstock.queue.segment import BLOCK_BYTES
-from penstock.queue.state import State
-from penstock.queue.store import Store
 from tests.faults.disk import SimulatedDisk
 
 FOLDER = Path("/log")

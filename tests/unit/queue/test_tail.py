@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.queue.durable.tail import TAIL_BYTES, Tail
 from penstock.queue.log import Entries, Place
-from penstock.queue.tail import TAIL_BYTES, Tail
 
 BODY = bytes(TAIL_BYTES // 8)
 

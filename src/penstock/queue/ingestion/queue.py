@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from penstock.model.gaps import Gap
-from penstock.queue.documents import IDENTITY
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
+from penstock.queue.durable.documents import IDENTITY
 from penstock.queue.ingestion.desk import Desk
 from penstock.queue.ingestion.errors import AlreadyProcessing, NotAQueue, TooManyFailures
 from penstock.queue.ingestion.item import QueueItem, QueuePriority

@@ -8,8 +8,8 @@ from itertools import islice
 
 from penstock.model.errors import Misconfigured
 from penstock.ports.ends import Surroundings
-from penstock.queue.documents import IDENTITY
-from penstock.queue.files import DiskLog
+from penstock.queue.durable.disklog import DiskLog
+from penstock.queue.durable.documents import IDENTITY
 from penstock.queue.log import Log
 from penstock.queue.source import EntriesDecoder, LogSource, attach
 from penstock.stores.jsonl.entries import learned, recalled

@@ -14,8 +14,8 @@ import msgspec
 
 from penstock.model.errors import Misconfigured
 from penstock.queue.consumers import Consumer
-from penstock.queue.disk import Disk
-from penstock.queue.documents import (
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.documents import (
     CONSUMERS,
     IDENTITY,
     VERSION,
@@ -26,10 +26,10 @@ from penstock.queue.documents import (
     known_from,
     places,
 )
-from penstock.queue.extents import SegmentFile
-from penstock.queue.lane import Lane
+from penstock.queue.durable.extents import SegmentFile
+from penstock.queue.durable.lane import Lane
+from penstock.queue.durable.survey import QUARANTINE, SUFFIX, Survey, log_of, survey
 from penstock.queue.log import NO_EPOCH
-from penstock.queue.survey import QUARANTINE, SUFFIX, Survey, log_of, survey
 
 FOREIGN = "foreign"
 NOT_MOVED = ", and could not be moved"

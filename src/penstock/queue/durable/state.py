@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.queue.disk import Disk
-from penstock.queue.extents import SegmentFile
-from penstock.queue.lane import Lane
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.extents import SegmentFile
+from penstock.queue.durable.lane import Lane
+from penstock.queue.durable.opening import Finding
+from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.log import LogSettings
 from penstock.queue.machine import Machine
-from penstock.queue.opening import Finding
-from penstock.queue.writing import LaneWriter
 
 
 @dataclass(slots=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from penstock.queue.disk import Disk
-from penstock.queue.extents import Extent, SegmentFile
-from penstock.queue.lane import Lane, cut
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.extents import Extent, SegmentFile
+from penstock.queue.durable.lane import Lane, cut
+from penstock.queue.durable.scanning import Scan, from_blocks, from_seal
 from penstock.queue.log import NO_EPOCH, Place
-from penstock.queue.scanning import Scan, from_blocks, from_seal
 
 QUARANTINE = "quarantine"
 PIECE_BYTES = 4_096

@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 
 from penstock.model.gaps import Gap
-from penstock.queue import documents, files
-from penstock.queue.disk import RealDisk
-from penstock.queue.documents import Identity, encoded
-from penstock.queue.files import CUT, DiskLog, LogNotAccessible
+from penstock.queue.durable import disklog, documents
+from penstock.queue.durable.disk import RealDisk
+from penstock.queue.durable.disklog import CUT, DiskLog, LogNotAccessible
+from penstock.queue.durable.documents import Identity, encoded
+from penstock.queue.durable.opening import LogOfAnotherVersion
+from penstock.queue.durable.store import Store
 from penstock.queue.log import AppendUnknown, LogFull, LogLocked, LogSettings, Place
 from penstock.queue.machine import Machine, machine_id
-from penstock.queue.opening import LogOfAnotherVersion
-from penstock.queue.store import Store
 from penstock.testing.logs import SETTINGS, WAIT_S, bodies, numbers, stretches
 
-OPENING = "import sys, pathlib; from penstock.queue.files import DiskLog; DiskLog(pathlib.Path(sys.argv[1]))"
+OPENING = "import sys, pathlib; from penstock.queue.durable.disklog import DiskLog; DiskLog(pathlib.Path(sys.argv[1]))"
 
 
 def segments(folder: Path) -> list[Path]:
@@ -80,7 +80,7 @@ def test_a_copy_called_by_its_date_is_no_lane(tmp_path: Path) -> None:
 
 def test_no_room_for_the_number_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full to its last byte does not keep a log from being opened, and so from being emptied."""
-    monkeypatch.setattr("penstock.queue.lock.os.pwrite", failing(errno.ENOSPC))
+    monkeypatch.setattr("penstock.queue.durable.lock.os.pwrite", failing(errno.ENOSPC))
 
     DiskLog(tmp_path, SETTINGS).close()
 
@@ -186,7 +186,7 @@ def test_rubbish_that_cannot_be_recorded_is_found_again(tmp_path: Path) -> None:
 
 def test_too_much_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for the disk in memory is bounded: the rest is refused at once."""
-    monkeypatch.setattr(files, "WAITING_BYTES", 1_000)
+    monkeypatch.setattr(disklog, "WAITING_BYTES", 1_000)
     with closing(DiskLog(tmp_path, SETTINGS)) as log, log._store.state.writing:
         first = log.append(0, [b"x" * 2_000])
         while log._waiting:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from penstock.queue.extents import Extent
-from penstock.queue.frames import Damaged
+from penstock.queue.durable.extents import Extent
+from penstock.queue.durable.frames import Damaged
+from penstock.queue.durable.opening import to_quarantine
+from penstock.queue.durable.passages import Passage
+from penstock.queue.durable.state import State
+from penstock.queue.durable.survey import look_closely
 from penstock.queue.log import Entries, Place
-from penstock.queue.opening import to_quarantine
-from penstock.queue.passages import Passage
-from penstock.queue.state import State
-from penstock.queue.survey import look_closely
 
 LOST = frozenset({errno.EIO, errno.ENOENT})
 """What the operating system says of bytes that are gone. Whatever else it says is about this process, and is raised."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.queue.disk import Disk
-from penstock.queue.extents import POINT_BYTES, Extent, SegmentFile
-from penstock.queue.frames import Damaged, Header, entries_of, is_whole
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.extents import POINT_BYTES, Extent, SegmentFile
+from penstock.queue.durable.frames import Damaged, Header, entries_of, is_whole
+from penstock.queue.durable.scanning import blocks
 from penstock.queue.log import Entries
-from penstock.queue.scanning import blocks
 
 BLOCK_WINDOW_BYTES = 4_096
 """What is read at once where a single block is wanted."""

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.queue.frames import MARKED, Header, Seal
+from penstock.queue.durable.frames import MARKED, Header, Seal
 from penstock.queue.log import Place
 
 POINT_BYTES = 64 << 10

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from penstock.queue.disk import Disk
-from penstock.queue.extents import Extent, SegmentFile, begun
-from penstock.queue.frames import HEADER, Block, Header, entries_block, gap_block, seal_block, start_block
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.extents import Extent, SegmentFile, begun
+from penstock.queue.durable.frames import HEADER, Block, Header, entries_block, gap_block, seal_block, start_block
+from penstock.queue.durable.tail import Tail
 from penstock.queue.log import Entries, Place
 from penstock.queue.pending import Pending
-from penstock.queue.tail import Tail
 
 BLOCK_BYTES = 1 << 20
 """Appends that wait together become blocks of about this size at most; so much is read, and held in memory, at once."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from penstock.queue.extents import Extent, SegmentFile, begun, unsealed
-from penstock.queue.frames import (
+from penstock.queue.durable.extents import Extent, SegmentFile, begun, unsealed
+from penstock.queue.durable.frames import (
     HEADER,
     LOG_BYTES,
     MAGIC,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from penstock.model.gaps import Gap
-from penstock.queue.extents import Extent, SegmentFile
+from penstock.queue.durable.extents import Extent, SegmentFile
+from penstock.queue.durable.passages import Passage, passage
+from penstock.queue.durable.tail import Tail
 from penstock.queue.log import DAMAGED, NO_LONGER_KEPT, Entries, Kept, Place
-from penstock.queue.passages import Passage, passage
-from penstock.queue.tail import Tail
 
 
 @dataclass(slots=True)

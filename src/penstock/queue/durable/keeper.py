@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from penstock.queue.consumers import Consumer, Consumers
-from penstock.queue.disk import replaced
-from penstock.queue.documents import CONSUMERS, encoded, record_of
-from penstock.queue.extents import SegmentFile
+from penstock.queue.durable.disk import replaced
+from penstock.queue.durable.documents import CONSUMERS, encoded, record_of
+from penstock.queue.durable.extents import SegmentFile
+from penstock.queue.durable.opening import give_back, tidy
+from penstock.queue.durable.state import State
+from penstock.queue.durable.survey import QUARANTINE
+from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.log import Place
-from penstock.queue.opening import give_back, tidy
-from penstock.queue.state import State
-from penstock.queue.survey import QUARANTINE
-from penstock.queue.writing import LaneWriter
 
 SAVED_EVERY_US = 1_000_000
 """How far the consumers' cursors on disk may lag behind while nothing is removed."""

@@ -6,17 +6,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from penstock.queue.disk import Disk, replaced
-from penstock.queue.documents import IDENTITY, Identity, Pair, encoded, pairs
+from penstock.queue.durable.disk import Disk, replaced
+from penstock.queue.durable.documents import IDENTITY, Identity, Pair, encoded, pairs
+from penstock.queue.durable.keeper import Keeper
+from penstock.queue.durable.opening import Contents, Finding, contents, mend
+from penstock.queue.durable.reader import Reader
+from penstock.queue.durable.state import State
+from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.epochs import next_epoch
-from penstock.queue.keeper import Keeper
 from penstock.queue.log import Kept, LogFull, LogSettings, Place
 from penstock.queue.machine import Machine
-from penstock.queue.opening import Contents, Finding, contents, mend
 from penstock.queue.pending import Pending
-from penstock.queue.reader import Reader
-from penstock.queue.state import State
-from penstock.queue.writing import LaneWriter
 
 
 class Store:

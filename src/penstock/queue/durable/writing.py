@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from penstock.queue.disk import Disk
-from penstock.queue.extents import SegmentFile
-from penstock.queue.lane import Lane
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.extents import SegmentFile
+from penstock.queue.durable.lane import Lane
+from penstock.queue.durable.segment import Segment, blocks_of
+from penstock.queue.durable.survey import SUFFIX
 from penstock.queue.log import AppendUnknown, LogFull, Place
 from penstock.queue.pending import Pending
-from penstock.queue.segment import Segment, blocks_of
-from penstock.queue.survey import SUFFIX
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from penstock.model.errors import Misconfigured
 from penstock.model.gaps import Gap
-from penstock.queue.disk import Disk, RealDisk
+from penstock.queue.durable.disk import Disk, RealDisk
+from penstock.queue.durable.lock import FolderLock
+from penstock.queue.durable.opening import Finding
+from penstock.queue.durable.store import Store
+from penstock.queue.durable.writing import NO_ROOM
 from penstock.queue.listeners import Listeners
-from penstock.queue.lock import FolderLock
 from penstock.queue.log import AppendUnknown, Entries, Kept, LogClosed, LogFull, LogSettings, Place, require_lane
 from penstock.queue.machine import Machine, machine_id
-from penstock.queue.opening import Finding
 from penstock.queue.pending import Group, Pending
-from penstock.queue.store import Store
-from penstock.queue.writing import NO_ROOM
 
 logger = logging.getLogger(__name__)
 
