@@ -145,6 +145,29 @@ def test_a_log_that_was_not_closed_is_known(tmp_path: Path) -> None:
             assert bodies(log, 0) == numbers(0, 3)
 
 
+def test_what_was_written_ahead_is_no_damage(tmp_path: Path) -> None:
+    """A killed process leaves zeros behind its entries, of which nothing is told; a closed log has none."""
+    with closing(DiskLog(tmp_path / "one")) as log:
+        log.append(0, numbers(0, 3)).result(WAIT_S)
+        log.append(0, numbers(3, 5)).result(WAIT_S)
+        shutil.copytree(tmp_path / "one", tmp_path / "killed")
+    assert segments(tmp_path / "killed")[0].read_bytes().endswith(bytes(200_000))
+    assert segments(tmp_path / "one")[0].read_bytes().endswith(b"PEND")
+
+    with closing(DiskLog(tmp_path / "killed")) as log:
+        assert [finding for finding in log.findings if "copied" not in finding.what] == []
+        assert [entries.gap for entries in stretches(log, log.kept()[0].first)] == [None, None]
+        assert bodies(log, 0) == numbers(0, 5)
+
+
+def test_nothing_is_written_ahead_of_large_appends(tmp_path: Path) -> None:
+    """Every byte would be written twice."""
+    with closing(DiskLog(tmp_path)) as log:
+        for _ in range(3):
+            log.append(0, [bytes(100_000)]).result(WAIT_S)
+        assert segments(tmp_path)[0].stat().st_size < 302_000
+
+
 def test_hurrying_without_anything_to_do(tmp_path: Path) -> None:
     """Another one may have done it."""
     with closing(DiskLog(tmp_path, SETTINGS)) as log:

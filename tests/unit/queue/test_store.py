@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -201,6 +202,38 @@ def test_an_end_that_may_not_be_on_disk_is_told(bench: Bench) -> None:
 
     assert ["may not be on disk" in finding.what for finding in bench.store.state.findings] == [True]
     assert bench.read() == [b"entry"]
+
+
+def test_a_disk_without_room_for_zeros(bench: Bench) -> None:
+    """They are only for speed: the append succeeds, and leaves the rest of the disk as it was."""
+    bench.disk.capacity_bytes -= bench.disk.free_bytes(FOLDER) - 600
+
+    bench.append(b"x" * 200)
+
+    (segment,) = bench.segments()
+    assert bench.disk.size(segment) == 66 + 50 + 4 + 200
+
+
+def test_what_was_torn_and_what_is_damaged(bench: Bench) -> None:
+    """Over zeros, a block that was being written has a sector that is still zeros; one that has none is damaged, and is put aside."""
+    body = b"\1" * 1_200
+    bench.open(replace(SETTINGS, segment_bytes=8_000))
+    bench.append(b"kept")
+    bench.append(body)
+    node = bench.disk.names_seen[bench.segments()[0]]
+    whole = bytes(node.seen)
+    at = whole.index(body)
+
+    node.seen[at + 600 : at + 1_200] = bytes(600)
+    bench.open()
+    assert told(bench.read()) == [b"kept", 1]
+    assert bench.store.state.findings == []
+
+    bench.disk.names_seen[bench.segments()[0]].seen[:] = whole
+    bench.disk.names_seen[bench.segments()[0]].seen[at + 600] ^= 1
+    bench.open()
+    assert told(bench.read()) == [b"kept", 1]
+    assert ["is damaged" in finding.what for finding in bench.store.state.findings] == [True]
 
 
 def test_an_empty_segment_is_removed(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from penstock.queue.durable.extents import Extent, SegmentFile, begun, unsealed
 from penstock.queue.durable.frames import (
@@ -25,6 +26,9 @@ START_BYTES = HEADER.size + LOG_BYTES
 WAITING = frozenset({Kind.ENTRIES, Kind.GAP})
 """Blocks that a reader gets to see."""
 
+SECTOR_BYTES = 512
+"""What a disk writes whole or not at all."""
+
 NOBODYS = b""
 """The log of a file that is not what its name says."""
 
@@ -37,8 +41,8 @@ class Scan:
     """What was found in a segment.
 
     `log` as its first block names it: None where that is damaged, `NOBODYS` where the file has a wrong name. `claimed` is the offset up to
-    which headers say that there were entries, also those whose bodies are not whole; `torn` if the last of those goes on behind the end of
-    the file. `rest` are the bytes behind the last block that can be read.
+    which headers say that there were entries, also those whose bodies are not whole; `torn` if the last of those was not written to its
+    end. `rest` are the bytes behind the last block that can be read.
     """
 
     extents: list[Extent] = field(default_factory=list)
@@ -104,7 +108,7 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
         behind = at + header.size_bytes
         whole = is_whole(header, view[at + HEADER.size : behind])
         if header.kind in WAITING and _of(file, header) and header.first >= scan.claimed:
-            scan.claimed, scan.torn = header.end, behind > len(data)
+            scan.claimed, scan.torn = header.end, not whole and _is_torn(data, at, behind)
             if whole:
                 _take(scan, file, header, at)
         elif header.kind == Kind.START and whole:
@@ -114,6 +118,14 @@ def from_blocks(file: SegmentFile, data: bytes) -> Scan:
         at = behind
     scan.rest = data[end:]
     return scan
+
+
+def _is_torn(data: bytes, start: int, end: int) -> bool:
+    """Whether a block goes on behind the end of the file, or a sector of it still holds the zeros that stood there before."""
+    if end > len(data):
+        return True
+    seams = [start, *range(start - start % SECTOR_BYTES + SECTOR_BYTES, end, SECTOR_BYTES), end]
+    return any(not data[low:high].strip(b"\0") for low, high in pairwise(seams))
 
 
 def _contradicts(file: SegmentFile, header: Header, position: int) -> bool:

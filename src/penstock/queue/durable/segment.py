@@ -16,6 +16,16 @@ BLOCK_BYTES = 1 << 20
 """Appends that wait together become blocks of about this size at most; so much is read, and held in memory, at once."""
 
 
+AHEAD_BYTES = 256 << 10
+"""So many zeros are written behind the blocks of a segment that grows by less than `SMALL_BYTES` at a time.
+
+What is written over them changes nothing but the data: a sync has only that to write, and takes half as long.
+"""
+
+SMALL_BYTES = AHEAD_BYTES // 4
+_ZEROS = bytes(AHEAD_BYTES)
+
+
 def blocks_of(pendings: Sequence[Pending]) -> Iterator[Block]:
     """The appends of one lane, joined to blocks; one that is too large for a block becomes several."""
     bodies: list[bytes] = []
@@ -45,11 +55,16 @@ def _parts(pending: Pending) -> Iterable[tuple[int, Sequence[bytes]]]:
 
 
 class Segment:
-    """A new file, and the extent of what is written to it. Not durable, and not to be read, before `sync`."""
+    """A new file, and the extent of what is written to it. Not durable, and not to be read, before `sync`.
 
-    def __init__(self, disk: Disk, file: SegmentFile) -> None:
+    Behind the blocks there may be zeros, up to `full_bytes`, which are gone when it is sealed.
+    """
+
+    def __init__(self, disk: Disk, file: SegmentFile, full_bytes: int) -> None:
         self.file = file
         self.extent: Extent | None = None
+        self._full_bytes = full_bytes
+        self._synced_bytes = self._prepared_bytes = 0
         self._written: list[tuple[int, Header, Sequence[bytes]]] = []
         self._file = disk.create(file.path)
 
@@ -65,7 +80,11 @@ class Segment:
 
     def sync(self) -> None:
         """Make durable what was written. Raises `OSError`, after which nobody knows what is."""
+        grown = self.file.size_bytes - self._synced_bytes
+        if self.file.size_bytes > self._prepared_bytes and grown < SMALL_BYTES:
+            self._prepare()
         self._file.sync()
+        self._synced_bytes = self.file.size_bytes
 
     def publish(self, tail: Tail) -> Extent | None:
         """Let what was written be read, the entries of it from the tail as well; the extent of it if there was none before."""
@@ -83,11 +102,24 @@ class Segment:
     def seal(self) -> None:
         """Write down what an opening needs to know of a full segment. That is not synced: without it, opening looks at every block."""
         if self.extent is not None:
+            self._file.truncate(self.file.size_bytes)
             self._write(self.extent.end_place, seal_block(self.extent.seal()), self.extent.until_us)
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+    def _prepare(self) -> None:
+        """Write zeros behind the blocks, where there is room for them."""
+        length = min(AHEAD_BYTES, self._full_bytes - self.file.size_bytes)
+        if length <= 0:
+            return
+        try:
+            self._file.write(self.file.size_bytes, [_ZEROS[:length]])
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(self.file.size_bytes)
+        self._prepared_bytes = self.file.size_bytes + length
 
     def _place(self, offset: int) -> Place:
         return Place(self.file.lane, self.file.epoch, offset)

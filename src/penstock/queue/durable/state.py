@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,15 +48,15 @@ class State:
         with self.lock:
             self.held_bytes = sum(lane.kept().size_bytes for lane in self.lanes)
 
-    def being_written(self) -> Mapping[SegmentFile, int]:
-        """The segments that are being written, and their sizes; for who holds `writing`."""
-        return {writer.file: writer.file.size_bytes for writer in self.writers if writer.file}
-
-    def count_what_grew(self, before: Mapping[SegmentFile, int]) -> None:
+    def count_what_grew(self, before: Mapping[SegmentFile, int], now: Mapping[SegmentFile, int]) -> None:
         """As `count`, and cheaper where no segment was begun or left: a log may have many."""
-        now = self.being_written()
         if now.keys() != before.keys():
             self.count()
             return
         with self.lock:
             self.held_bytes += sum(now.values()) - sum(before.values())
+
+
+def sizes(writers: Iterable[LaneWriter]) -> Mapping[SegmentFile, int]:
+    """The segments that are being written, and their sizes; for who holds `State.writing`."""
+    return {writer.file: writer.file.size_bytes for writer in writers if writer.file}

@@ -11,7 +11,7 @@ from penstock.queue.durable.documents import IDENTITY, Identity, Pair, encoded, 
 from penstock.queue.durable.keeper import Keeper
 from penstock.queue.durable.opening import Contents, Finding, contents, mend
 from penstock.queue.durable.reader import Reader
-from penstock.queue.durable.state import State
+from penstock.queue.durable.state import State, sizes
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.epochs import next_epoch
 from penstock.queue.log import Kept, LogFull, LogSettings, Place
@@ -41,17 +41,18 @@ class Store:
 
     def commit(self, pendings: Sequence[Pending]) -> None:
         """Make the appends durable and answer each. Those of one lane follow each other in the order given."""
+        writers = [self.state.writers[lane] for lane in sorted({pending.lane for pending in pendings})]
         with self.state.writing:
-            before = self.state.being_written()
+            before = sizes(writers)
             try:
-                self._commit(pendings)
+                self._commit(pendings, writers)
             except BaseException:
                 for writer in self.state.writers:
                     writer.leave()
                 self._renew(self._epoch)
                 raise
             finally:
-                self.state.count_what_grew(before)
+                self.state.count_what_grew(before, sizes(writers))
         if any(isinstance(pending.outcome, LogFull) for pending in pendings):
             self.keeper.collect()
 
@@ -83,16 +84,16 @@ class Store:
         self.keeper.close()
         self._identify(pairs(lane.end for lane in self.state.lanes))
 
-    def _commit(self, pendings: Sequence[Pending]) -> None:
+    def _commit(self, pendings: Sequence[Pending], writers: Sequence[LaneWriter]) -> None:
         state = self.state
         if not state.has_room(sum(pending.size_bytes for pending in pendings)):
             for pending in pendings:
                 pending.answer(LogFull(f"{state.folder}: less than {state.settings.min_free_bytes:,} bytes would stay free on its disk"))
             return
         now_us = state.machine.clock_us()
-        for writer in state.writers:
+        for writer in writers:
             mine = [pending for pending in pendings if pending.lane == writer.lane.number]
-            if mine and not writer.commit(mine, self._epoch, state.segment_bytes, now_us):
+            if not writer.commit(mine, self._epoch, state.segment_bytes, now_us):
                 self._renew(self._epoch)
 
     def _renew(self, beyond: bytes) -> None:

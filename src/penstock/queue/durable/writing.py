@@ -50,7 +50,7 @@ class LaneWriter:
         failure = self._roll(epoch, segment_bytes)
         known = failure is None
         if known:
-            failure = self._write(pendings, epoch, now_us)
+            failure = self._write(pendings, epoch, segment_bytes, now_us)
             known = failure is None or failure.errno in NO_ROOM
         if known and any(pending.sync for pending in pendings) and (unsynced := self._settle()):
             known, failure = False, unsynced
@@ -102,10 +102,10 @@ class LaneWriter:
             self.finish()
         return None
 
-    def _write(self, pendings: Sequence[Pending], epoch: bytes, now_us: int) -> OSError | None:
+    def _write(self, pendings: Sequence[Pending], epoch: bytes, segment_bytes: int, now_us: int) -> OSError | None:
         try:
             if self._segment is None:
-                self._segment = self._begin(epoch, now_us)
+                self._segment = self._begin(epoch, segment_bytes, now_us)
             for block in blocks_of(pendings):
                 self._segment.write(self._next, block, now_us)
                 self._next += block.offsets
@@ -127,10 +127,10 @@ class LaneWriter:
             self.lane.end = Place(self.lane.number, self._segment.file.epoch, self._next)
         return None
 
-    def _begin(self, epoch: bytes, now_us: int) -> Segment:
+    def _begin(self, epoch: bytes, segment_bytes: int, now_us: int) -> Segment:
         end = self.lane.end
         file = SegmentFile(self._folder / segment_name(end.offset, epoch), end.lane, epoch, end.offset)
-        segment = Segment(self._disk, file)
+        segment = Segment(self._disk, file, segment_bytes)
         try:
             segment.start(self._log, now_us)
             self._disk.sync_folder(self._folder)
