@@ -63,7 +63,7 @@ if [ $# -gt 0 ]; then
     check "pytest" tests pytest "$@"
 else
     coverage erase
-    check "pytest" tests coverage run -m pytest --numprocesses=3 --dist=worksteal
+    check "pytest" tests coverage run -m pytest --numprocesses=3 --dist=load --maxschedchunk=1
     check "coverage combine" coverage combine --quiet
     check "coverage" coverage report
     check "coverage of the core" covered 100 model ports reliability queue engine
