@@ -148,6 +148,9 @@ def singles(folder: Path) -> None:
     thread = producing(folder / "thread", lambda queue: threads_at_once(queue, 1, 500))
     told("one thread", thread)
     told(f"{SINGLES} threads", producing(folder / "threads", lambda queue: threads_at_once(queue, SINGLES, 20)), thread)
+    bare = sharing(folder / "bare", 1, 500)
+    told("bare thread", bare)
+    told(f"{SINGLES} bare", sharing(folder / "bare", SINGLES, 20), bare)
 
 
 def producing(folder: Path, produce: Callable[[IngestionQueue], Sequence[float]]) -> tuple[float, Sequence[float]]:
@@ -182,16 +185,54 @@ async def tasks_at_once(queue: IngestionQueue, number: int, each: int) -> Sequen
 def threads_at_once(queue: IngestionQueue, number: int, each: int) -> Sequence[float]:
     """The same in threads."""
     calls: list[float] = []
+    run_threads(number, lambda: calls.extend([timed(lambda: queue.enqueue("bench", ITEM)) for _ in range(each)]))
+    return calls
 
-    def produce() -> None:
-        calls.extend([timed(lambda: queue.enqueue("bench", ITEM)) for _ in range(each)])
 
-    threads = [threading.Thread(target=produce) for _ in range(number)]
+def run_threads(number: int, work: Callable[[], None]) -> None:
+    """So many threads, each of which does the work."""
+    threads = [threading.Thread(target=work) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return calls
+
+
+def sharing(path: Path, number: int, each: int) -> tuple[float, Sequence[float]]:
+    """The floor for threads: each waits with a lock of its own for one that writes what all of them have handed in, and syncs it."""
+    file, arrived = os.open(path, os.O_CREAT | os.O_WRONLY), threading.Condition()
+    waiting: list[threading.Lock] = []
+    calls: list[float] = []
+    os.pwrite(file, bytes(number * each * len(ITEM)), 0)
+    os.fsync(file)
+
+    def commit() -> None:
+        done = 0
+        while done < number * each:
+            with arrived:
+                arrived.wait_for(lambda: waiting)
+                gates = waiting.copy()
+                waiting.clear()
+            os.pwrite(file, ITEM * len(gates), done * len(ITEM))
+            os.fdatasync(file)
+            done += len(gates)
+            for gate in gates:
+                gate.release()
+
+    def hand_in() -> None:
+        gate = threading.Lock()
+        gate.acquire()
+        with arrived:
+            waiting.append(gate)
+            arrived.notify()
+        gate.acquire()
+
+    committer = threading.Thread(target=commit)
+    committer.start()
+    seconds = timed(lambda: run_threads(number, lambda: calls.extend([timed(hand_in) for _ in range(each)])))
+    committer.join()
+    os.close(file)
+    return len(calls) / seconds, calls
 
 
 def told(name: str, found: tuple[float, Sequence[float]], alone: tuple[float, Sequence[float]] | None = None) -> None:
