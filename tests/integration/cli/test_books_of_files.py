@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from penstock.cli import main
+from tests.integration.cli.conftest import Command
 
 SINKS = {
     "csv": 'type = "csv"\npath = "out"',
@@ -19,8 +19,6 @@ SINKS = {
     "postgres": 'type = "postgres"\nurl = "${DATABASE_URL}"\ntable = "orders"',
 }
 FILES = ("csv", "jsonl", "parquet")
-
-Command = Callable[..., str]
 
 
 @pytest.fixture(params=SINKS)
@@ -42,19 +40,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sink: str) -> Path:
     limits = "[limits]\nmax_refused_percent = 50\n"
     made.write_text(f'name = "orders"\n[source]\ntype = "jsonl"\npath = "in.jsonl"\n[sink]\n{SINKS[sink]}\n{limits}')
     return made
-
-
-@pytest.fixture
-def penstock(capsys: pytest.CaptureFixture[str]) -> Command:
-    """A command line; what it says on standard output, or on standard error where it fails as told."""
-
-    def call(*words: object, code: int = 0) -> str:
-        capsys.readouterr()
-        assert main([*map(str, words)]) == code
-        said = capsys.readouterr()
-        return said.err if code else said.out
-
-    return call
 
 
 def test_before_the_first_run(file: Path, penstock: Command) -> None:

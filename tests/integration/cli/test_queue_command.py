@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,21 +12,7 @@ from penstock.cli import main
 from penstock.model.gaps import Gap
 from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.ingestion import IngestionQueue, QueuePriority, QueueSettings
-
-Command = Callable[..., str]
-
-
-@pytest.fixture
-def penstock(capsys: pytest.CaptureFixture[str]) -> Command:
-    """A command line; what it says on standard output, or on standard error where it fails as told."""
-
-    def call(*words: object, code: int = 0) -> str:
-        capsys.readouterr()
-        assert main([*map(str, words)]) == code
-        said = capsys.readouterr()
-        return said.err if code else said.out
-
-    return call
+from tests.integration.cli.conftest import Command
 
 
 def opened(folder: Path) -> IngestionQueue:
