@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from penstock.model.errors import Fatal, Refused, Transient, TryLater
+from penstock.model.errors import Fatal, Misconfigured, Refused, Transient, TryLater
 from penstock.model.gaps import Gap
 from penstock.queue.pending import Pending
 
@@ -18,6 +19,16 @@ DAMAGED = "damaged or missing in the log"
 
 NO_LONGER_KEPT = "released before it was read"
 """Cause of the gap that a consumer finds who was not seen for longer than the log waits."""
+
+
+MOST_LANES = 256
+"""A position has a byte for the lane."""
+
+
+class LogSettingsUnusable(Misconfigured):
+    """The settings of a log are not usable."""
+
+    default_hint = "Change the settings that are named; the others may stay as they are."
 
 
 class LogLocked(TryLater):
@@ -54,7 +65,7 @@ class LogClosed(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """Sizes and times of a log.
+    """Sizes and times of a log. Raises `LogSettingsUnusable`, which names all that cannot be.
 
     `max_bytes` bounds all that is kept, `min_free_bytes` is what an append leaves free on the disk. Bytes are given back by whole segments
     of about `segment_bytes`, or an eighth of a lane's part of `max_bytes` where that is less. A consumer that was not seen for
@@ -67,12 +78,34 @@ class LogSettings:
     segment_bytes: int = 8 << 20
     retention_s: float = 30 * 86_400.0
 
+    def __post_init__(self) -> None:
+        found = {name: (getattr(self, name), *wanted) for name, wanted in _WANTED.items()}
+        faults = [f"{name} must be {wanted}, and is {value!r}" for name, (value, fits, wanted) in found.items() if not fits(value)]
+        if faults:
+            raise LogSettingsUnusable("; ".join(faults))
+
     def require_room(self, held_bytes: int, size_bytes: int) -> None:
         """Raise `AppendTooLarge` or `LogFull` unless an append of `size_bytes` fits beside what is held."""
         if size_bytes > self.max_bytes:
             raise AppendTooLarge(f"{size_bytes:,} bytes, and the log may have {self.max_bytes:,}")
         if held_bytes + size_bytes > self.max_bytes:
             raise LogFull(f"{held_bytes:,} bytes of at most {self.max_bytes:,} are taken")
+
+
+_Wanted = tuple[Callable[[Any], bool], str]
+
+
+def _whole(least: int, most: float, wanted: str) -> _Wanted:
+    return (lambda value: type(value) is int and least <= value <= most), wanted
+
+
+_WANTED: Mapping[str, _Wanted] = {
+    "lanes": _whole(1, MOST_LANES, f"1 to {MOST_LANES}"),
+    "max_bytes": _whole(1, math.inf, "at least 1"),
+    "min_free_bytes": _whole(0, math.inf, "0 or more"),
+    "segment_bytes": _whole(1, math.inf, "at least 1"),
+    "retention_s": (lambda value: type(value) in (int, float) and 0 <= value < math.inf, "a number of seconds, 0 or more"),
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -29,14 +29,11 @@ from penstock.queue.durable.documents import (
 from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.lane import Lane
 from penstock.queue.durable.survey import QUARANTINE, SUFFIX, Survey, log_of, survey
-from penstock.queue.log import NO_EPOCH
+from penstock.queue.log import MOST_LANES, NO_EPOCH
 
 FOREIGN = "foreign"
 NOT_MOVED = ", and could not be moved"
 RELEASED = ".released"
-
-MOST_LANES = 256
-"""A position has a byte for the lane. A folder with a greater number is somebody's own: a copy that is called by its date."""
 
 T = TypeVar("T", Identity, ConsumersRecord)
 
@@ -179,6 +176,7 @@ def tidy(disk: Disk, folder: Path, needed: AbstractSet[Path], oldest_us: int) ->
 
 
 def _is_lane(disk: Disk, folder: Path) -> bool:
+    """Whether a lane may be in the folder. One with a greater number is somebody's own: a copy that is called by its date."""
     if not folder.name.isdecimal() or int(folder.name) >= MOST_LANES or folder.name != str(int(folder.name)):
         return False
     return any(name.endswith(SUFFIX) for name in disk.names(folder))
