@@ -320,6 +320,35 @@ class LogSuite:
             assert end.offset == held
             assert sum(kept.size_bytes for kept in log.kept()) < SETTINGS.max_bytes / 10
 
+    @pytest.mark.parametrize("earlier", [1, 5, 40])
+    def test_an_emptied_log_takes_any_append(self, log: Log, earlier: int) -> None:
+        """Of which all was released, it has room for as much as it may hold, whatever was appended to its lanes before."""
+        log.register("only")
+        for _ in range(3):
+            for lane in range(3):
+                for low in range(earlier):
+                    log.append(lane, numbers(low, low + 1)).result(WAIT_S)
+            log.release("only", [kept.end for kept in log.kept()])
+
+            place = log.append(0, [b"x" * SETTINGS.max_bytes]).result(WAIT_S)
+
+            assert [len(body) for entries in log.read(place, 1) for body in entries.bodies] == [SETTINGS.max_bytes]
+            with pytest.raises(LogFull):
+                log.append(0, [b"x"])
+            log.release("only", [kept.end for kept in log.kept()])
+
+    def test_what_is_not_released_is_in_the_way(self, log: Log) -> None:
+        """Room is not made of what somebody still needs."""
+        log.register("only")
+        log.append(0, numbers(0, 1)).result(WAIT_S)
+        log.append(1, numbers(0, 1)).result(WAIT_S)
+        log.release("only", [log.kept()[0].end])
+
+        with pytest.raises(LogFull):
+            log.append(0, [b"x" * SETTINGS.max_bytes])
+
+        assert bodies(log, 1) == numbers(0, 1)
+
     def test_an_append_that_can_never_fit_is_refused(self, log: Log) -> None:
         """Waiting for room would be in vain."""
         with pytest.raises(AppendTooLarge):
@@ -444,6 +473,17 @@ class LogSuite:
 
 class DurableLogSuite(LogSuite):
     """For a log whose entries outlive it."""
+
+    def test_a_log_that_was_emptied_and_closed_takes_any_append(self, bench: LogBench, clock: Hand) -> None:
+        """Also before anybody releases anything again."""
+        for _ in range(3):
+            log = bench.open(SETTINGS, clock)
+            log.register("only")
+            log.append(0, [b"x" * SETTINGS.max_bytes]).result(WAIT_S)
+            log.release("only", [log.kept()[0].end])
+            log.append(1, numbers(0, 3)).result(WAIT_S)
+            log.release("only", [log.kept()[1].end])
+            log.close()
 
     def test_everything_is_there_again(self, bench: LogBench, clock: Hand) -> None:
         """Entries, gaps, marks and consumers of a log that is opened again, any number of times; each opening has an epoch of its own."""

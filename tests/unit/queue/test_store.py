@@ -193,6 +193,33 @@ def test_what_is_damaged_makes_room_on_a_full_disk(bench: Bench) -> None:
     assert [path for path in bench.disk.names_seen if "quarantine" in path.parts] == []
 
 
+def test_what_was_released_makes_room_for_a_large_append(bench: Bench) -> None:
+    """On a disk that has room for it only without the segment that was just begun, and of which nothing is needed."""
+    bench.open(replace(SETTINGS, min_free_bytes=0))
+    bench.store.keeper.register("one")
+    bench.append(b"x" * 100)
+    bench.disk.capacity_bytes -= bench.disk.free_bytes(FOLDER) - 2_000
+    bench.store.keeper.release("one", [bench.store.kept()[0].end])
+    assert len(bench.segments()) == 1
+
+    bench.append(b"y" * 2_500)
+
+    assert bench.read()[1:] == [b"y" * 2_500]
+
+
+def test_what_is_being_written_is_not_spare(bench: Bench) -> None:
+    """A segment with entries that are not synced yet cannot be given back, whatever was released of it."""
+    bench.store.keeper.register("one")
+    bench.append(b"first")
+    end = bench.store.kept()[0].end
+    bench.store.keeper.release("one", [end])
+    spare_bytes = bench.store.keeper.spare_bytes()
+    bench.append(b"second", sync=False)
+
+    assert spare_bytes == bench.store.kept()[0].size_bytes - 50 - 4 - 6
+    assert bench.store.keeper.spare_bytes() == 0
+
+
 def test_an_end_that_may_not_be_on_disk_is_told(bench: Bench) -> None:
     """What a dead process wrote is read, and that it could not be made durable is said."""
     bench.append(b"entry")

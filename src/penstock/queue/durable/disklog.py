@@ -142,7 +142,10 @@ class DiskLog:
     def _append(self, pending: Pending, *, wake: bool = True) -> Pending:
         with self._arrived:
             store = self._open(pending.lane)
-            self._settings.require_room(store.state.held_bytes + self._waiting_bytes, pending.size_bytes)
+            held_bytes = store.state.held_bytes + self._waiting_bytes
+            if held_bytes + pending.size_bytes > self._settings.max_bytes:
+                held_bytes -= store.keeper.spare_bytes()  # which is given back before this is written
+            self._settings.require_room(held_bytes, pending.size_bytes)
             if self._waiting and self._waiting_bytes + pending.size_bytes > WAITING_BYTES:
                 raise LogFull(f"{self._waiting_bytes:,} bytes wait for the disk already")
             pending.group = self._group

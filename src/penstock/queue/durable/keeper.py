@@ -44,12 +44,22 @@ class Keeper:
         with self._turn:
             with self._state.lock:
                 self._consumers.release(consumer, upto, self._now_us)
-            self._collect()
+            state = self._state
+            self._collect(worth_bytes=state.segment_bytes // 4 if state.has_room(state.segment_bytes) else 1)
 
     def collect(self) -> None:
-        """Remove what nobody needs."""
+        """Remove what nobody needs, because room is wanted: also of segments that are hardly begun."""
         with self._turn:
-            self._collect()
+            self._collect(worth_bytes=1)
+
+    def spare_bytes(self) -> int:
+        """How much `collect` would give back."""
+        with self._state.lock:
+            return sum(
+                writer.lane.spare_bytes(least, keep=None if writer.is_synced else writer.file)
+                for writer in self._state.writers
+                if (least := self._consumers.least(writer.lane.number, self._now_us))
+            )
 
     def close(self) -> None:
         """Write down where the consumers are."""
@@ -60,19 +70,21 @@ class Keeper:
     def _now_us(self) -> int:
         return self._state.machine.clock_us()
 
-    def _collect(self) -> None:
-        """The cursors are written before segments are removed if there is room for that, or else after it."""
-        self._leave_spent()
+    def _collect(self, worth_bytes: int) -> None:
+        """Remove what nobody needs, of segments that are being written those which have that size at least.
+
+        The cursors are written before that if there is room for it, or else after it.
+        """
+        self._leave_spent(worth_bytes)
         files = self._drop()
         saved = self._save() if files or abs(self._now_us - self._saved_us) >= SAVED_EVERY_US else True
         self._remove(files)
         if not saved:
             self._save()
 
-    def _leave_spent(self) -> None:
-        """Let go of segments that are being written and of which everything was released, once they are worth it."""
+    def _leave_spent(self, worth_bytes: int) -> None:
+        """Let go of segments that are being written and of which everything was released."""
         state = self._state
-        worth_bytes = state.segment_bytes // 4 if state.has_room(state.segment_bytes) else 1
         with state.lock:
             spent = [one for one in state.writers if one.file and one.file.size_bytes >= worth_bytes and self._is_spent(one)]
         if spent:

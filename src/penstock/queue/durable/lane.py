@@ -59,20 +59,33 @@ class Lane:
 
     def drop(self, least: Place, *, keep: SegmentFile | None = None) -> Sequence[SegmentFile]:
         """Forget the extents that end at `least` or before it, up to those of the file to keep; the files of which nothing is left."""
-        count = bisect_right(self.extents, least, key=lambda extent: extent.end_place)
-        count = next((number for number, extent in enumerate(self.extents[:count]) if extent.file is keep), count)
+        count = self._spent(least, keep)
         dropped = self.extents[:count]
+        files = self._whole_files(count)
         del self.extents[:count]
         if dropped:
             self.released = dropped[-1].end_place
-        left = {extent.file for extent in self.extents[:1]}
-        return [file for file in dict.fromkeys(extent.file for extent in dropped) if file not in left]
+        return files
+
+    def spare_bytes(self, least: Place, *, keep: SegmentFile | None = None) -> int:
+        """The size of the files that `drop` would leave nothing of."""
+        return sum(file.size_bytes for file in self._whole_files(self._spent(least, keep)))
 
     def replace(self, file: SegmentFile, found: Sequence[Extent]) -> None:
         """Take what a closer look found in a file for what was known of it, which is at least one extent; nothing is known anew."""
         known = [number for number, extent in enumerate(self.extents) if extent.file is file]
         low, high = self.extents[known[0]].first, self.extents[known[-1]].end
         self.extents[known[0] : known[-1] + 1] = cut(found, low, high)
+
+    def _spent(self, least: Place, keep: SegmentFile | None) -> int:
+        """How many extents end at `least` or before it, up to those of the file to keep."""
+        count = bisect_right(self.extents, least, key=lambda extent: extent.end_place)
+        return next((number for number, extent in enumerate(self.extents[:count]) if extent.file is keep), count)
+
+    def _whole_files(self, count: int) -> Sequence[SegmentFile]:
+        """The files that have all their extents among the first so many."""
+        left = {extent.file for extent in self.extents[count : count + 1]}
+        return [file for file in dict.fromkeys(extent.file for extent in self.extents[:count]) if file not in left]
 
     def _gap(self, place: Place, end: int, at: int) -> Entries | None:
         cause = DAMAGED

@@ -42,6 +42,8 @@ class Store:
     def commit(self, pendings: Sequence[Pending]) -> None:
         """Make the appends durable and answer each. Those of one lane follow each other in the order given."""
         writers = [self.state.writers[lane] for lane in sorted({pending.lane for pending in pendings})]
+        if not self.state.takes(sum(pending.size_bytes for pending in pendings)):
+            self.keeper.collect()
         with self.state.writing:
             before = sizes(writers)
             try:
