@@ -44,6 +44,75 @@ def test_one_process_for_each_folder(tmp_path: Path) -> None:
     DiskLog(tmp_path).close()
 
 
+HOLDING = f"""{OPENING}; print("open", flush=True); sys.stdin.read()"""
+
+
+def test_the_lock_is_on_the_folder(tmp_path: Path) -> None:
+    """Whatever becomes of the file with the number in it, no other process gets in before the one that has it ends, however it does."""
+    with subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(LogLocked, match=f"process {holder.pid}"):
+            DiskLog(tmp_path)
+        for make in (Path.unlink, lambda path: path.write_bytes(b"nobody"), Path.unlink, os.mkfifo, Path.unlink, Path.mkdir):
+            make(tmp_path / "lock")
+            with pytest.raises(LogLocked, match="process unknown"):
+                DiskLog(tmp_path)
+        holder.kill()
+
+    DiskLog(tmp_path).close()
+
+
+def test_a_folder_that_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some shared file systems lock no folders: that is told of the folder, before anything is written."""
+    monkeypatch.setattr("penstock.queue.durable.lock.fcntl.flock", failing(errno.EBADF))
+
+    with pytest.raises(LogNotAccessible, match="Bad file descriptor"):
+        DiskLog(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_another_one_now(tmp_path: Path) -> None:
+    """Moved away, and with another log in its place, nothing is written to that; put back, it goes on as if nothing had been."""
+    folder, away = tmp_path / "log", tmp_path / "away"
+    with closing(DiskLog(folder, SETTINGS)) as log:
+        log.register("one")
+        log.append(0, numbers(0, 5)).result(WAIT_S)
+        end = log.kept()[0].end
+        folder.rename(away)
+        with pytest.raises(AppendUnknown, match="not the folder that was opened"):
+            log.append(0, numbers(5, 6)).result(WAIT_S)
+        with closing(DiskLog(folder, SETTINGS)) as other:
+            other.append(0, [b"other"]).result(WAIT_S)
+            before = {path: path.stat() for path in folder.rglob("*")}
+            with pytest.raises(AppendUnknown):
+                log.append(0, numbers(5, 6)).result(WAIT_S)
+            log.register("two")
+            log.release("one", [end])
+            log.release("two", [end])
+            assert {path: path.stat() for path in folder.rglob("*")} == before
+        shutil.rmtree(folder)
+        away.rename(folder)
+        log.append(0, numbers(5, 9)).result(WAIT_S)
+
+    with closing(DiskLog(folder, SETTINGS)) as log:
+        assert log.findings == ()
+        assert bodies(log, 0) == numbers(0, 9)
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    """Nothing is answered as durable any more, and the log closes."""
+    with closing(DiskLog(tmp_path / "log", SETTINGS)) as log:
+        log.append(0, numbers(0, 5)).result(WAIT_S)
+        shutil.rmtree(tmp_path / "log")
+
+        with pytest.raises(AppendUnknown):
+            log.append(0, numbers(5, 6)).result(WAIT_S)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     """The place is named, and nothing is held."""
     (tmp_path / "file").write_bytes(b"")

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from penstock.queue.consumers import Consumer, Consumers
-from penstock.queue.durable.disk import replaced
-from penstock.queue.durable.documents import CONSUMERS, encoded, record_of
+from penstock.queue.durable.documents import CONSUMERS, record_of
 from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.opening import give_back, tidy
 from penstock.queue.durable.state import State
@@ -45,7 +44,8 @@ class Keeper:
             with self._state.lock:
                 self._consumers.release(consumer, upto, self._now_us)
             state = self._state
-            self._collect(worth_bytes=state.segment_bytes // 4 if state.has_room(state.segment_bytes) else 1)
+            if state.is_here:
+                self._collect(worth_bytes=state.segment_bytes // 4 if state.has_room(state.segment_bytes) else 1)
 
     def collect(self) -> None:
         """Remove what nobody needs, because room is wanted: also of segments that are hardly begun."""
@@ -121,4 +121,4 @@ class Keeper:
         with self._state.lock:
             record = record_of([lane.released for lane in self._state.lanes], self._consumers.known)
         self._saved_us = self._now_us
-        return replaced(self._state.disk, self._state.folder / CONSUMERS, encoded(record))
+        return self._state.save(CONSUMERS, record)

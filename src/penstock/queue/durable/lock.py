@@ -10,23 +10,51 @@ from pathlib import Path
 from penstock.queue.log import LogLocked
 
 NAME = "lock"
+"""Of the file in which the number of the process is, for a person."""
+
+_PLAIN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Whatever else stands in the place of the file is neither followed nor waited for."""
 
 
 class FolderLock:
-    """Held from the moment it is made until `release`; the kernel releases it when the process ends, however that happens."""
+    """Held from the moment it is made until `release`; the kernel releases it when the process ends, however that happens.
+
+    The folder itself is locked: a file in it can be deleted, and made again by another process.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip()
+        except OSError as error:
             os.close(self._descriptor)
-            raise LogLocked(f"{folder} by process {holder or 'unknown'}") from None
-        with suppress(OSError):  # the number is for a person: a full disk has no room for it, and has to be emptied all the same
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+            if isinstance(error, BlockingIOError):
+                raise LogLocked(f"{folder} by process {_holder(folder / NAME)}") from None
+            raise
+        with suppress(OSError):  # a full disk has no room for the number, and has to be emptied all the same
+            _sign(folder / NAME)
 
     def release(self) -> None:
         """Let another have it."""
         os.close(self._descriptor)
+
+
+def _sign(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _PLAIN, 0o600)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    finally:
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    """The number of the process, as far as the file can tell."""
+    number = ""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | _PLAIN)
+        try:
+            number = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        finally:
+            os.close(descriptor)
+    return number if number.isdecimal() else "unknown"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.disk import Disk, replaced
+from penstock.queue.durable.documents import ConsumersRecord, Identity, encoded
 from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.lane import Lane
 from penstock.queue.durable.opening import Finding
@@ -20,7 +21,7 @@ from penstock.queue.machine import Machine
 class State:
     """The state of an open log. `lock` guards what readers see and is held for moments; who writes segments holds `writing` first.
 
-    `held_bytes` is the size of all segments in which something is kept, after each change of that.
+    `held_bytes` is the size of all segments in which something is kept, after each change of that. `identity` is that of the folder.
     """
 
     disk: Disk
@@ -33,6 +34,18 @@ class State:
     writers: Sequence[LaneWriter]
     writing: threading.Lock = field(default_factory=threading.Lock)
     held_bytes: int = 0
+    identity: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.identity = self.disk.identity(self.folder)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the folder is the one that was opened. Where it was moved or removed, another process may have made one in its place."""
+        try:
+            return self.disk.identity(self.folder) == self.identity
+        except OSError:
+            return False
 
     @property
     def segment_bytes(self) -> int:
@@ -46,6 +59,10 @@ class State:
     def takes(self, size_bytes: int) -> bool:
         """Whether so much may be appended to what is held."""
         return self.held_bytes + size_bytes <= self.settings.max_bytes and self.has_room(size_bytes)
+
+    def save(self, name: str, document: Identity | ConsumersRecord) -> bool:
+        """Write one of the small files; whether that succeeded."""
+        return self.is_here and replaced(self.disk, self.folder / name, encoded(document))
 
     def count(self) -> None:
         """Add up what is held."""

@@ -6,17 +6,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from penstock.queue.durable.disk import Disk, replaced
-from penstock.queue.durable.documents import IDENTITY, Identity, Pair, encoded, pairs
+from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.documents import IDENTITY, Identity, Pair, pairs
 from penstock.queue.durable.keeper import Keeper
 from penstock.queue.durable.opening import Contents, Finding, contents, mend
 from penstock.queue.durable.reader import Reader
 from penstock.queue.durable.state import State, sizes
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.epochs import next_epoch
-from penstock.queue.log import Kept, LogFull, LogSettings, Place
+from penstock.queue.log import AppendUnknown, Kept, LogFull, LogSettings, Place
 from penstock.queue.machine import Machine
 from penstock.queue.pending import Pending
+
+PUT_BACK = "It was moved, removed or replaced. Put it back, or stop this process; nothing is written to another one in its place."
 
 
 class Store:
@@ -42,6 +44,10 @@ class Store:
     def commit(self, pendings: Sequence[Pending]) -> None:
         """Make the appends durable and answer each. Those of one lane follow each other in the order given."""
         writers = [self.state.writers[lane] for lane in sorted({pending.lane for pending in pendings})]
+        if not self.state.is_here:
+            for pending in pendings:
+                pending.answer(AppendUnknown(f"{self.state.folder} is not the folder that was opened", hint=PUT_BACK))
+            return
         if not self.state.takes(sum(pending.size_bytes for pending in pendings)):
             self.keeper.collect()
         with self.state.writing:
@@ -104,9 +110,8 @@ class Store:
 
     def _identify(self, ends: tuple[Pair, ...]) -> None:
         state = self.state
-        device, inode = state.disk.identity(state.folder)
-        identity = Identity(self._log.hex(), self._epoch.hex(), state.machine.name, device, inode, ends)
-        replaced(state.disk, state.folder / IDENTITY, encoded(identity))
+        identity = Identity(self._log.hex(), self._epoch.hex(), state.machine.name, *state.identity, ends)
+        state.save(IDENTITY, identity)
 
 
 def make_folders(disk: Disk, folder: Path, lanes: int) -> None:
