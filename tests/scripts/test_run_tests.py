@@ -22,7 +22,7 @@ def test_every_check_runs_the_quick_ones_first(checks: Machine) -> None:
         "mypy ",
         "lint-imports ",
         "coverage erase",
-        "coverage run -m pytest --numprocesses=3 --dist=worksteal",
+        "coverage run -m pytest --numprocesses=3 --dist=load --maxschedchunk=1",
         "coverage combine --quiet",
     ]
     assert {re.sub(r".*/(\w+)/\* --fail-under=", r"\1 ", line) for line in ran[8:]} == {
@@ -73,7 +73,7 @@ def test_long_is_told_to_the_tests_through_the_environment(checks: Machine, args
     done = checks.run(*args, script="run-tests.sh")
 
     assert f"scale {scale}" in done.stdout
-    assert "coverage run -m pytest --numprocesses=3 --dist=worksteal" in checks.journal()
+    assert "coverage run -m pytest --numprocesses=3 --dist=load --maxschedchunk=1" in checks.journal()
 
 
 def test_ci_runs_the_tests_and_nothing_else() -> None:
