@@ -189,7 +189,7 @@ def salvage(random: Random) -> None:
     store = wreck.open()
     assert_salvaged(wreck, store)
     for lane in range(LANES):
-        before = store.kept()[lane].end
+        before = store.state.kept()[lane].end
         store.commit([pending := Pending(lane, [b"new"])])
         place = pending.result(0)
         assert place > before

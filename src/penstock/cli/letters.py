@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from penstock.cli import answer
 from penstock.cli.asking import agreed
-from penstock.cli.queue import as_json, at, opened, shown
+from penstock.cli.queue import as_json, at, shown
 from penstock.model.counts import counted
 from penstock.model.errors import Misconfigured
-from penstock.queue.ingestion import NotAQueue, is_queue
+from penstock.queue.ingestion import IngestionQueue, NotAQueue, QueueSettings, is_queue
+from penstock.queue.ingestion.looking import look
 
 if TYPE_CHECKING:
-    from penstock.queue.ingestion import IngestionQueue, QueueItem
+    from penstock.queue.ingestion import QueueItem
+    from penstock.queue.ingestion.looking import StillQueue
 
 EVERY = sys.maxsize
 
@@ -30,23 +32,29 @@ class NoSuchLetter(Misconfigured):
 
 
 def run(folder: Path, ids: Collection[str], arguments: argparse.Namespace) -> None:
-    """Do what `penstock dead` was told, with the queue in a folder.
+    """Do what `penstock dead` was told, with the queue in a folder. To look at it, nobody has to stop.
 
     Raises:
         NotAQueue: it is kept somewhere else.
         NoSuchLetter: an id is none of its dead letters.
+        LogLocked: a process has the queue that is to be changed.
     """
     if not is_queue(folder):
         raise NotAQueue(str(folder))
-    with opened(folder) as queue:
-        {"list": _list, "show": _show, "retry": _retry, "clear": _clear}[arguments.action](queue, ids, arguments)
-
-
-def _list(queue: IngestionQueue, _: Collection[str], arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        answer("".join(f"{as_json(letter)}\n" for letter in queue.get_dead_letter_items(arguments.limit)))
+    if arguments.action == "list":
+        answer(look(folder, lambda queue: _listed(queue, arguments)))
+    elif arguments.action == "show":
+        _show(*look(folder, lambda queue: _chosen(queue.get_dead_letter_items(), ids)))
     else:
-        answer("".join(_lines(queue.get_dead_letter_items(EVERY), arguments)))
+        with IngestionQueue(QueueSettings(persist_to_disk=True, persist_path=folder)) as queue:
+            letters = _chosen(queue.get_dead_letter_items(EVERY), ids, arguments.reason)
+            (_retry if arguments.action == "retry" else _clear)(queue, letters, arguments)
+
+
+def _listed(queue: StillQueue, arguments: argparse.Namespace) -> str:
+    if arguments.json:
+        return "".join(f"{as_json(letter)}\n" for letter in queue.get_dead_letter_items(arguments.limit))
+    return "".join(_lines(queue.get_dead_letter_items(), arguments))
 
 
 def _lines(letters: Sequence[QueueItem], arguments: argparse.Namespace) -> Iterator[str]:
@@ -60,8 +68,7 @@ def _lines(letters: Sequence[QueueItem], arguments: argparse.Namespace) -> Itera
         yield f"{letter.id}  {letter.error}\n  {shown(letter.data)}\n"
 
 
-def _show(queue: IngestionQueue, ids: Collection[str], _: argparse.Namespace) -> None:
-    (letter,) = _chosen(queue, ids)
+def _show(letter: QueueItem) -> None:
     tried = counted(letter.attempts, "attempt")
     sys.stderr.write(f"{letter.source}, {letter.priority.name}, enqueued {at(letter.enqueued_us)}, {tried}\n{letter.error}\n")
     sys.stderr.flush()
@@ -72,22 +79,19 @@ def _show(queue: IngestionQueue, ids: Collection[str], _: argparse.Namespace) ->
         answer(f"{json.dumps(letter.data, default=str)}\n")
 
 
-def _retry(queue: IngestionQueue, ids: Collection[str], arguments: argparse.Namespace) -> None:
-    letters = _chosen(queue, ids, arguments.reason)
+def _retry(queue: IngestionQueue, letters: Sequence[QueueItem], _: argparse.Namespace) -> None:
     again = sum(queue.retry_dead_letter(letter.id) for letter in reversed(letters))
     answer(f"{counted(again, 'dead letter')} put back into the queue.\n")
 
 
-def _clear(queue: IngestionQueue, ids: Collection[str], arguments: argparse.Namespace) -> None:
-    letters = _chosen(queue, ids, arguments.reason)
+def _clear(queue: IngestionQueue, letters: Sequence[QueueItem], arguments: argparse.Namespace) -> None:
     if agreed(f"Delete these {counted(len(letters), 'dead letter')} for good?", yes=arguments.yes):
         answer(f"{counted(queue.clear_dead_letter({letter.id for letter in letters}), 'dead letter')} cleared.\n")
     else:
         answer("Nothing was changed.\n")
 
 
-def _chosen(queue: IngestionQueue, ids: Collection[str], reason: str | None = None) -> Sequence[QueueItem]:
-    letters = queue.get_dead_letter_items(EVERY)
+def _chosen(letters: Sequence[QueueItem], ids: Collection[str], reason: str | None = None) -> Sequence[QueueItem]:
     missing = set(ids) - {letter.id for letter in letters}
     if missing:
         raise NoSuchLetter(", ".join(sorted(missing)))

@@ -1,6 +1,6 @@
 """Queues on disk: what one has done and what it holds, and what waits in it.
 
-FOLDER is `persist_path` of an ingestion queue, or the folder of a pipeline's queue. No process may have it open: a queue has one at a time.
+FOLDER is `persist_path` of an ingestion queue, or the folder of a pipeline's queue. It is only looked at, so a process may have it open.
 `penstock dead` shows the dead letters of an ingestion queue.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,8 +19,10 @@ from penstock.model.errors import Misconfigured
 
 if TYPE_CHECKING:
     from penstock.model.gaps import Gap
-    from penstock.queue.ingestion import IngestionQueue, QueueItem, QueueStats
-    from penstock.queue.log import Entries, Kept, Log
+    from penstock.queue.durable.looking import StillLog
+    from penstock.queue.ingestion import QueueItem, QueueStats
+    from penstock.queue.ingestion.looking import StillQueue
+    from penstock.queue.log import Entries, Kept
 
 WIDTH = 100
 """Characters of an item that a list shows."""
@@ -48,42 +49,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
     from penstock.cli import answer  # noqa: PLC0415
-    from penstock.queue.durable.disklog import DiskLog  # noqa: PLC0415
-    from penstock.queue.durable.documents import IDENTITY  # noqa: PLC0415 - a queue is more than its help
+    from penstock.queue.durable import looking as logs  # noqa: PLC0415 - a queue is more than its help
+    from penstock.queue.durable.documents import IDENTITY  # noqa: PLC0415
     from penstock.queue.ingestion import is_queue  # noqa: PLC0415
+    from penstock.queue.ingestion import looking as queues  # noqa: PLC0415
 
     folder: Path = arguments.folder
     if not (folder / IDENTITY).exists():
         raise NoSuchQueue(str(folder))
+    listing = arguments.action == "list"
     if is_queue(folder):
-        with opened(folder) as queue:
-            answer(_items(queue, arguments) if arguments.action == "list" else _stats(queue, arguments))
+        answer(queues.look(folder, lambda queue: (_items if listing else _stats)(queue, arguments)))
     else:
-        with closing(DiskLog(folder)) as log:
-            answer(_entries(log, arguments) if arguments.action == "list" else _kept(log, arguments))
+        answer(logs.look(folder, lambda log: (_entries if listing else _kept)(log, arguments)))
     return 0
 
 
-def opened(folder: Path) -> IngestionQueue:
-    """The ingestion queue that is kept in a folder."""
-    from penstock.queue.ingestion import IngestionQueue, QueueSettings  # noqa: PLC0415 - a queue is more than its help
-
-    return IngestionQueue(QueueSettings(persist_to_disk=True, persist_path=folder))
-
-
-def _stats(queue: IngestionQueue, arguments: argparse.Namespace) -> str:
-    stats, gaps = queue.get_stats(), queue.gaps(1)
+def _stats(queue: StillQueue, arguments: argparse.Namespace) -> str:
+    stats, gaps, holder = queue.get_stats(), queue.gaps(1), queue.log.holder
     if not arguments.json:
-        return "".join(f"{line}\n" for line in _told(arguments.folder, stats, gaps))
+        return "".join(f"{line}\n" for line in _told(f"{arguments.folder}{_by(holder)}", stats, gaps))
     members = {name: getattr(stats, name) for name in stats.__slots__ if name != "items_by_priority"}
     waiting = {priority.name.lower(): number for priority, number in stats.items_by_priority.items()}
-    return json.dumps(members | {"items_by_priority": waiting, "drop_rate_percent": stats.drop_rate_percent}) + "\n"
+    facts = {"items_by_priority": waiting, "drop_rate_percent": stats.drop_rate_percent, "in_use_by": holder}
+    return json.dumps(members | facts) + "\n"
 
 
-def _told(folder: Path, stats: QueueStats, gaps: Sequence[Gap]) -> Iterator[str]:
+def _by(holder: int | None) -> str:
+    return "" if holder is None else f", in use by process {holder}"
+
+
+def _told(where: str, stats: QueueStats, gaps: Sequence[Gap]) -> Iterator[str]:
     parts = [f"{number:,} {priority.name.lower()}" for priority, number in stats.items_by_priority.items() if number]
-    yield str(folder)
+    yield where
     yield f"  waiting       {stats.current_size:,}{': ' if parts else ''}{', '.join(parts)}"
+    if stats.leased:
+        yield f"  of these      {stats.leased:,} leased"
     yield f"  dead letters  {stats.dead_letters:,}"
     lost = f", {stats.total_lost:,} lost" if stats.total_lost else ""
     done = f"{stats.total_processed:,} processed, {stats.total_failed:,} failed, {stats.total_dropped:,} dropped{lost}"
@@ -93,11 +94,12 @@ def _told(folder: Path, stats: QueueStats, gaps: Sequence[Gap]) -> Iterator[str]
         yield f"  newest gap    {gap.cause}{'' if gap.count is None else f': {gap.count:,}'}{_when(gap.until or gap.since)}"
 
 
-def _items(queue: IngestionQueue, arguments: argparse.Namespace) -> str:
+def _items(queue: StillQueue, arguments: argparse.Namespace) -> str:
     items = queue.peek(arguments.limit)
     if arguments.json:
         return "".join(f"{as_json(item)}\n" for item in items)
-    left = len(queue) - len(items)
+    stats = queue.get_stats()
+    left = stats.current_size - stats.leased - len(items)
     rest = f"and {left:,} more\n" if left else ""
     return "".join(f"{item.id}  {item.priority.name}  {item.source}\n  {shown(item.data)}\n" for item in items) + rest or "Nothing waits.\n"
 
@@ -127,25 +129,25 @@ def _text(data: object) -> str:
     return data.decode(errors="backslashreplace") if isinstance(data, bytes) else str(data)
 
 
-def _kept(log: Log, arguments: argparse.Namespace) -> str:
+def _kept(log: StillLog, arguments: argparse.Namespace) -> str:
     lanes = [_lane(number, kept) for number, kept in enumerate(log.kept())]
     if arguments.json:
-        return json.dumps({"lanes": lanes}) + "\n"
+        return json.dumps({"lanes": lanes, "in_use_by": log.holder}) + "\n"
     lines = [f"  lane {one['lane']}  {one['entries']:,} entries from offset {one['first']:,} on, {one['bytes']:,} bytes" for one in lanes]
-    return "".join(f"{line}\n" for line in [f"{arguments.folder}, the queue of a pipeline", *lines])
+    return "".join(f"{line}\n" for line in [f"{arguments.folder}, the queue of a pipeline{_by(log.holder)}", *lines])
 
 
 def _lane(number: int, kept: Kept) -> dict[str, int]:
     return {"lane": number, "first": kept.first.offset, "entries": kept.end.offset - kept.first.offset, "bytes": kept.size_bytes}
 
 
-def _entries(log: Log, arguments: argparse.Namespace) -> str:
+def _entries(log: StillLog, arguments: argparse.Namespace) -> str:
     found = ((stretch, offset, body) for stretch in _stretches(log) for offset, body in enumerate(stretch.bodies, stretch.first.offset))
     lines = [_entry(*one, as_json=arguments.json) for one in islice(found, arguments.limit)]
     return "".join(lines) or ("" if arguments.json else "Nothing is kept.\n")
 
 
-def _stretches(log: Log) -> Iterator[Entries]:
+def _stretches(log: StillLog) -> Iterator[Entries]:
     for kept in log.kept():
         place = kept.first
         while found := log.read(place, 1 << 16):

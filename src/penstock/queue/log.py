@@ -163,7 +163,32 @@ def require_lane(lane: int, lanes: int) -> None:
         raise IndexError(f"lane {lane} of {lanes}")
 
 
-class Log(Protocol):
+class ReadableLog(Protocol):
+    """What can be seen of a log, also by somebody who has not opened it. Every method may be called from any thread."""
+
+    def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
+        """What lies at `place` and behind it in its lane, in reading order; empty at the end.
+
+        Only what is durable. As many stretches as come to about `max_bytes`, and at least one. Offsets that are not there (damaged,
+        missing, or released) read as a gap. To go on, read at the `end` of the last stretch. A place this log never reached is not an
+        error: what has a greater epoch lies behind it. Raises `LogClosed`.
+        """
+        ...
+
+    def at(self, lane: int, offset: int) -> Place:
+        """Where the entry of a lane is that has this offset, be it kept or the next to be appended. Raises `IndexError` for another one."""
+        ...
+
+    def marked(self, lane: int) -> Iterator[Entries]:
+        """The durable stretches of the lane that were appended as marked, in order, without reading the others."""
+        ...
+
+    def kept(self) -> Sequence[Kept]:
+        """What each lane holds at this moment."""
+        ...
+
+
+class Log(ReadableLog, Protocol):
     """Entries (opaque bytes) in lanes. Every method may be called from any thread.
 
     What makes a log is appending, reading from an offset, and releasing. It knows nothing of what the entries mean.
@@ -196,27 +221,6 @@ class Log(Protocol):
 
     def append_gap(self, lane: int, gap: Gap) -> Pending:
         """Append the record of something that was lost before it came here; it has one offset, like an entry. Raises as `append`."""
-        ...
-
-    def read(self, place: Place, max_bytes: int) -> Sequence[Entries]:
-        """What lies at `place` and behind it in its lane, in reading order; empty at the end.
-
-        Only what is durable. As many stretches as come to about `max_bytes`, and at least one. Offsets that are not there (damaged,
-        missing, or released) read as a gap. To go on, read at the `end` of the last stretch. A place this log never reached is not an
-        error: what has a greater epoch lies behind it. Raises `LogClosed`.
-        """
-        ...
-
-    def at(self, lane: int, offset: int) -> Place:
-        """Where the entry of a lane is that has this offset, be it kept or the next to be appended. Raises `IndexError` for another one."""
-        ...
-
-    def marked(self, lane: int) -> Iterator[Entries]:
-        """The durable stretches of the lane that were appended as marked, in order, without reading the others."""
-        ...
-
-    def kept(self) -> Sequence[Kept]:
-        """What each lane holds at this moment."""
         ...
 
     def ends(self) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -88,6 +89,8 @@ def test_the_queue_of_a_pipeline_is_shown_too(tmp_path: Path, penstock: Command)
     with closing(DiskLog(tmp_path)) as log:
         log.append(0, [b'{"n": 1}', b"x" * 200]).result()
         log.append_gap(0, Gap("reader failed")).result()
+        said = penstock("queue", "stats", tmp_path)
+        assert said.splitlines()[0] == f"{tmp_path}, the queue of a pipeline, in use by process {os.getpid()}"
 
     assert penstock("queue", "stats", tmp_path).splitlines()[1].startswith("  lane 0  3 entries from offset 0 on, ")
     assert json.loads(penstock("queue", "stats", tmp_path, "--json"))["lanes"][0]["entries"] == 3
@@ -115,10 +118,41 @@ def test_there_has_to_be_a_queue(tmp_path: Path, penstock: Command) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_queue_that_is_in_use_is_left_alone(folder: Path, penstock: Command) -> None:
+def everything(folder: Path) -> dict[Path, tuple[bytes, int, int]]:
+    """What is in a folder, and when it was last touched."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
+
+
+def test_a_queue_that_is_in_use_is_shown(folder: Path, penstock: Command) -> None:
+    """Whose it is is said, nothing is changed, and its process does not notice."""
+    with opened(folder) as queue:
+        leased = queue.lease(1)
+        before = everything(folder)
+
+        said = penstock("queue", "stats", folder)
+
+        assert said.splitlines()[:3] == [
+            f"{folder}, in use by process {os.getpid()}",
+            "  waiting       2: 1 high, 1 batch",
+            "  of these      1 leased",
+        ]
+        found = json.loads(penstock("queue", "stats", folder, "--json"))
+        assert (found["in_use_by"], found["leased"]) == (os.getpid(), 1)
+        assert [json.loads(line)["data"] for line in penstock("queue", "list", folder, "--json").splitlines()] == [3]
+        assert len(letters(penstock, folder)) == 3
+        assert penstock("dead", "show", letters(penstock, folder)["1"], folder) == "1\n"
+        assert everything(folder) == before
+        queue.ack(leased)
+    assert json.loads(penstock("queue", "stats", folder, "--json"))["in_use_by"] is None
+
+
+def test_a_queue_that_is_in_use_is_not_changed(folder: Path, penstock: Command) -> None:
     """Try again later; whose it is is said."""
     with opened(folder):
-        assert "Another process has this log open" in penstock("queue", "stats", folder, code=75)
+        for words in (("retry",), ("clear", "--yes")):
+            told = penstock("dead", *words, folder, code=75)
+            assert f"Another process has this log open: {folder} by process {os.getpid()}" in told
 
 
 def test_dead_letters_are_listed_and_shown(folder: Path, penstock: Command) -> None:

@@ -137,7 +137,7 @@ def test_damage_in_the_segment_that_is_written(bench: Bench) -> None:
     assert [list(entries.bodies) for entries in bench.store.reader.marked(0)] == [[b"third"]]
     assert bench.append(b"fifth").offset == 4
     assert told(bench.read()) == [b"first", 1, b"third", b"fourth", b"fifth"]
-    assert bench.store.at(0, 1).offset == 1
+    assert bench.store.state.at(0, 1).offset == 1
     assert len(bench.segments()) == 1
     assert [one.name for one in bench.segments(FOLDER / "quarantine" / "0")] == [path.name]
 
@@ -167,7 +167,7 @@ def test_what_is_damaged_is_kept_for_a_person(bench: Bench) -> None:
     content[content.index(b"first")] ^= 1
     assert told(bench.read()) == [1, b"second"]
 
-    bench.store.keeper.release("one", [bench.store.kept()[0].end])
+    bench.store.keeper.release("one", [bench.store.state.kept()[0].end])
     quarantine = FOLDER / "quarantine" / "0"
     assert [path.suffix for path in bench.segments(quarantine)] == [RELEASED]
     assert bench.store.reader.read(place, 1)[0].gap is not None
@@ -188,7 +188,7 @@ def test_what_is_damaged_makes_room_on_a_full_disk(bench: Bench) -> None:
     bench.read()
     bench.disk.capacity_bytes = 0
 
-    bench.store.keeper.release("one", [bench.store.kept()[0].end])
+    bench.store.keeper.release("one", [bench.store.state.kept()[0].end])
 
     assert [path for path in bench.disk.names_seen if "quarantine" in path.parts] == []
 
@@ -199,7 +199,7 @@ def test_what_was_released_makes_room_for_a_large_append(bench: Bench) -> None:
     bench.store.keeper.register("one")
     bench.append(b"x" * 100)
     bench.disk.capacity_bytes -= bench.disk.free_bytes(FOLDER) - 2_000
-    bench.store.keeper.release("one", [bench.store.kept()[0].end])
+    bench.store.keeper.release("one", [bench.store.state.kept()[0].end])
     assert len(bench.segments()) == 1
 
     bench.append(b"y" * 2_500)
@@ -211,12 +211,12 @@ def test_what_is_being_written_is_not_spare(bench: Bench) -> None:
     """A segment with entries that are not synced yet cannot be given back, whatever was released of it."""
     bench.store.keeper.register("one")
     bench.append(b"first")
-    end = bench.store.kept()[0].end
+    end = bench.store.state.kept()[0].end
     bench.store.keeper.release("one", [end])
     spare_bytes = bench.store.keeper.spare_bytes()
     bench.append(b"second", sync=False)
 
-    assert spare_bytes == bench.store.kept()[0].size_bytes - 50 - 4 - 6
+    assert spare_bytes == bench.store.state.kept()[0].size_bytes - 50 - 4 - 6
     assert bench.store.keeper.spare_bytes() == 0
 
 
@@ -296,7 +296,7 @@ def test_what_is_released_while_it_is_read(bench: Bench) -> None:
     bodies = [b"%d" % number * 990 for number in range(3)]
     for body in bodies:
         bench.append(body)
-    place = bench.store.at(0, 2)
+    place = bench.store.state.at(0, 2)
 
     def read(path: Path, position: int, length: int) -> bytes:
         del bench.disk.read

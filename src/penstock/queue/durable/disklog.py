@@ -52,7 +52,7 @@ class DiskLog:
         self._group, self._waiting, self._waiting_bytes = Group(self), list[Pending](), 0
         self._listeners = Listeners()
         self._closed = False
-        with _naming(folder):
+        with naming(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = FolderLock(folder)
             try:
@@ -95,7 +95,7 @@ class DiskLog:
 
     def at(self, lane: int, offset: int) -> Place:
         """As in `Log`."""
-        return self._open(lane).at(lane, offset)
+        return self._open(lane).state.at(lane, offset)
 
     def marked(self, lane: int) -> Iterator[Entries]:
         """As in `Log`."""
@@ -103,11 +103,11 @@ class DiskLog:
 
     def kept(self) -> Sequence[Kept]:
         """As in `Log`."""
-        return self._open().kept()
+        return self._open().state.kept()
 
     def ends(self) -> Sequence[int]:
         """As in `Log`."""
-        return self._open().ends()
+        return self._open().state.ends()
 
     def renew(self, beyond: bytes) -> None:
         """As in `Log`."""
@@ -211,7 +211,7 @@ class DiskLog:
 
 
 @contextmanager
-def _naming(folder: Path) -> Iterator[None]:
+def naming(folder: Path) -> Iterator[None]:
     """Turn what the operating system says of a folder into errors that name it."""
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class FolderLock:
         except OSError as error:
             os.close(self._descriptor)
             if isinstance(error, BlockingIOError):
-                raise LogLocked(f"{folder} by process {_holder(folder / NAME)}") from None
+                raise LogLocked(f"{folder} by process {_signed(folder / NAME)}") from None
             raise
         with suppress(OSError):  # a full disk has no room for the number, and has to be emptied all the same
             _sign(folder / NAME)
@@ -37,6 +38,21 @@ class FolderLock:
     def release(self) -> None:
         """Let another have it."""
         os.close(self._descriptor)
+
+
+def holder(folder: Path) -> int | None:
+    """The process that has the folder open, as far as this machine tells: it is looked what the process has open whose number is there."""
+    try:
+        number, locked = int(_signed(folder / NAME)), folder.stat()
+        return number if any(os.path.samestat(locked, one) for one in _open_files(number)) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _open_files(process: int) -> Iterator[os.stat_result]:
+    for one in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # it may be closed meanwhile
+            yield one.stat()
 
 
 def _sign(path: Path) -> None:
@@ -48,7 +64,7 @@ def _sign(path: Path) -> None:
         os.close(descriptor)
 
 
-def _holder(path: Path) -> str:
+def _signed(path: Path) -> str:
     """The number of the process, as far as the file can tell."""
     number = ""
     with suppress(OSError):

@@ -78,7 +78,7 @@ class Contents:
     @property
     def interrupted(self) -> bool:
         """Whether anything was appended by a process that did not close the log."""
-        return any(lane.end.offset != self._closed.get(lane.number, 0) for lane in self.lanes)
+        return any(lane.end.offset != self.closed.get(lane.number, 0) for lane in self.lanes)
 
     @property
     def cut(self) -> list[int]:
@@ -86,17 +86,17 @@ class Contents:
         return [
             lane.number
             for lane, surveyed in zip(self.lanes, self.surveys, strict=True)
-            if surveyed.ends_in_rubbish and self._closed.get(lane.number) != lane.end.offset
+            if surveyed.ends_in_rubbish and self.closed.get(lane.number) != lane.end.offset
         ]
 
     @property
-    def _closed(self) -> Mapping[int, int]:
+    def closed(self) -> Mapping[int, int]:
         """Where each lane ended when the log was closed."""
         return {place.lane: place.offset for place in places(self.identity.ends if self.identity else ())}
 
 
-def contents(disk: Disk, folder: Path, least_lanes: int) -> Contents:
-    """Look at everything in the folder. Raises `LogOfAnotherVersion`, `OSError` where something may not be read."""
+def contents(disk: Disk, folder: Path, least_lanes: int, first: int = 0) -> Contents:
+    """Look at everything in the folder, at one lane first. Raises `LogOfAnotherVersion`, `OSError` where something may not be read."""
     found = Contents(folder)
     found.identity = _document(disk, folder / IDENTITY, Identity, found.damaged)
     record = _document(disk, folder / CONSUMERS, ConsumersRecord, found.damaged)
@@ -104,7 +104,8 @@ def contents(disk: Disk, folder: Path, least_lanes: int) -> Contents:
     released = places(record.released) if record else []
     found.consumers = known_from(record) if record else {}
     lanes = max([least_lanes, len(ends), *(int(name) + 1 for name in disk.names(folder) if _is_lane(disk, folder / name))])
-    found.surveys = [survey(disk, folder, number) for number in range(lanes)]
+    surveys = {number: survey(disk, folder, number) for number in sorted(range(lanes), key=lambda number: number != first)}
+    found.surveys = [surveys[number] for number in range(lanes)]
     found.log = bytes.fromhex(found.identity.log) if found.identity else log_of(found.surveys)
     for lane in found.surveys:
         lane.sort_out(found.log or b"")

@@ -13,7 +13,7 @@ from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.lane import Lane
 from penstock.queue.durable.opening import Finding
 from penstock.queue.durable.writing import LaneWriter
-from penstock.queue.log import LogSettings
+from penstock.queue.log import Kept, LogSettings, Place
 from penstock.queue.machine import Machine
 
 
@@ -51,6 +51,21 @@ class State:
     def segment_bytes(self) -> int:
         """The size at which a segment is full."""
         return min(self.settings.segment_bytes, self.settings.max_bytes // (8 * len(self.lanes)))
+
+    def kept(self) -> Sequence[Kept]:
+        """As in `Log`."""
+        with self.lock:
+            return [lane.kept() for lane in self.lanes]
+
+    def at(self, lane: int, offset: int) -> Place:
+        """As in `Log`."""
+        with self.lock:
+            return self.lanes[lane].at(offset)
+
+    def ends(self) -> Sequence[int]:
+        """As in `Log`."""
+        with self.lock:
+            return [lane.end.offset for lane in self.lanes]
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether so much can be written, and the disk keeps what the settings leave to others."""

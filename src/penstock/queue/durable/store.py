@@ -14,7 +14,7 @@ from penstock.queue.durable.reader import Reader
 from penstock.queue.durable.state import State, sizes
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.epochs import next_epoch
-from penstock.queue.log import AppendUnknown, Kept, LogFull, LogSettings, Place
+from penstock.queue.log import AppendUnknown, LogFull, LogSettings
 from penstock.queue.machine import Machine
 from penstock.queue.pending import Pending
 
@@ -63,21 +63,6 @@ class Store:
                 self.state.count_what_grew(before, sizes(writers))
         if any(isinstance(pending.outcome, LogFull) for pending in pendings):
             self.keeper.collect()
-
-    def kept(self) -> Sequence[Kept]:
-        """As in `Log`."""
-        with self.state.lock:
-            return [lane.kept() for lane in self.state.lanes]
-
-    def at(self, lane: int, offset: int) -> Place:
-        """As in `Log`."""
-        with self.state.lock:
-            return self.state.lanes[lane].at(offset)
-
-    def ends(self) -> Sequence[int]:
-        """As in `Log`."""
-        with self.state.lock:
-            return [lane.end.offset for lane in self.state.lanes]
 
     def renew(self, beyond: bytes) -> None:
         """As in `Log`."""

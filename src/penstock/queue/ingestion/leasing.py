@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from penstock.model.errors import PenstockError
 from penstock.queue.ingestion.again import bury
-from penstock.queue.ingestion.found import Found, item
+from penstock.queue.ingestion.found import Found
 from penstock.queue.ingestion.item import QueueItem
 from penstock.queue.ingestion.journal import Ended, Leased
 from penstock.queue.ingestion.lanes import DELIVERED
 from penstock.queue.ingestion.reading import Reader
 from penstock.queue.ingestion.settings import QueueSettings
+from penstock.queue.ingestion.showing import waiting
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
@@ -48,14 +49,10 @@ class Leasing:
 
     def peek(self, limit: int) -> list[QueueItem]:
         """The items that wait, without taking them: those of each priority in order, the highest priority first."""
-        store, found = self._store, list[QueueItem]()
+        store = self._store
         with store.lock:
             store.refresh()
-            for lane, reader in zip(store.state.custody.by_turns, self._readers, strict=True):
-                for stretch in lane.oldest(limit - len(found)):
-                    for entries in reader.read(stretch.start, stretch.end):
-                        found += [item(entries, offset, body) for offset, body in enumerate(entries.bodies, entries.first.offset)]
-        return found
+            return waiting(store.log, store.state.custody.by_turns, limit)
 
     def _hand_out(self, limit: int) -> tuple[Found, Pending | None]:
         store, custody = self._store, self._store.state.custody

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any
 
 from penstock.model.errors import PenstockError
 from penstock.model.gaps import Gap
 from penstock.queue.ingestion.again import again
-from penstock.queue.ingestion.found import item
 from penstock.queue.ingestion.item import Again, Envelope, QueueItem, QueuePriority, encoded
-from penstock.queue.ingestion.lane import Stretch
+from penstock.queue.ingestion.lane import Lane, Stretch
 from penstock.queue.ingestion.lanes import GAPS, LETTERS
-from penstock.queue.ingestion.reading import Reader
+from penstock.queue.ingestion.showing import gaps, letters
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
-from penstock.queue.log import AppendUnknown, Entries, Place
-
-CHUNK = 256
-"""Entries that are looked at together."""
+from penstock.queue.log import AppendUnknown, Place
 
 
 class Letters:
@@ -31,13 +28,12 @@ class Letters:
     def newest(self, limit: int) -> list[QueueItem]:
         """The newest dead letters, newest first."""
         with self._store.lock:
-            return [letter for letter, _ in zip(self._letters(), range(limit), strict=False)]
+            return list(islice(self._letters(), limit))
 
     def gaps(self, limit: int) -> list[Gap]:
         """The newest records of what was lost, newest first."""
         with self._store.lock:
-            found = (entries.gap for entries, _ in self._backwards(GAPS) if entries.gap is not None)
-            return [gap for gap, _ in zip(found, range(limit), strict=False)]
+            return list(islice(gaps(self._store.log, self._lane(GAPS)), limit))
 
     def add(self, source: str, data: Any, priority: QueuePriority, error: str) -> Steps[None]:  # noqa: ANN401 - any data
         """A dead letter of what never was an item: it stands in nobody's place, and its id is its own."""
@@ -72,8 +68,7 @@ class Letters:
     def clear(self, ids: Collection[str] | None = None) -> Steps[int]:
         """Let go of dead letters, all or those with these ids, for good; how many there were."""
         with self._store.lock:
-            self._store.refresh()
-            lane = self._store.state.custody.lanes[LETTERS]
+            lane = self._lane(LETTERS)
             if ids is None:
                 chosen = lane.oldest(lane.waiting)
             else:
@@ -82,17 +77,9 @@ class Letters:
         return (yield from self._store.settle(Outcome.CLEARED, chosen)) if chosen else 0
 
     def _letters(self) -> Iterator[QueueItem]:
-        for entries, offset in self._backwards(LETTERS):
-            if entries.gap is None:
-                yield item(entries, offset, entries.bodies[offset - entries.first.offset])
+        """The newest first; with the lock."""
+        return letters(self._store.log, self._lane(LETTERS))
 
-    def _backwards(self, lane: int) -> Iterator[tuple[Entries, int]]:
-        """The entries of a lane that nobody has taken, from its end to its beginning; with the lock."""
+    def _lane(self, number: int) -> Lane:
         self._store.refresh()
-        reader, places = Reader(self._store.log, lane), self._store.state.custody.lanes[lane]
-        for start, end in reversed(list(places.taken.missing(0, places.end))):
-            for upto in range(end, start, -CHUNK):
-                found = list(reader.read(max(start, upto - CHUNK), upto))
-                for entries in reversed(found):
-                    for offset in reversed(range(entries.first.offset, entries.first.offset + entries.count)):
-                        yield entries, offset
+        return self._store.state.custody.lanes[number]

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from penstock.queue.log import Entries, Log
+from penstock.queue.log import Entries, ReadableLog
 
 AHEAD_BYTES = 1 << 18
 """About what is read at once, and kept for the next time; a lane keeps at least one stretch, however large."""
@@ -15,7 +15,7 @@ AHEAD_BYTES = 1 << 18
 class Reader:
     """Reads one lane, mostly forward."""
 
-    def __init__(self, log: Log, lane: int) -> None:
+    def __init__(self, log: ReadableLog, lane: int) -> None:
         self._log = log
         self._lane = lane
         self._ahead: deque[Entries] = deque()

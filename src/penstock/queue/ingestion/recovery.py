@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -16,18 +16,18 @@ from penstock.queue.ingestion.lanes import DELIVERED, JOURNAL
 from penstock.queue.ingestion.settings import OVERDUE_AFTER_S, WEIGHTS, QueueSettings
 from penstock.queue.ingestion.state import Account, Outcome, State
 from penstock.queue.ingestion.turns import Turns
-from penstock.queue.log import Log, Place
+from penstock.queue.log import Place, ReadableLog
 
 READ_BYTES = 1 << 20
 
 
-def recovered(log: Log, settings: QueueSettings) -> State:
-    """What a queue knows when it is opened."""
+def recovered(log: ReadableLog, settings: QueueSettings, leases: Callable[[Custody], None] = recover) -> State:
+    """What a queue knows when it is opened; `leases` sees to those that have not ended."""
     lanes = [Lane(number, kept.end.offset) for number, kept in enumerate(log.kept()[:JOURNAL])]
     custody = Custody(lanes, Turns(WEIGHTS, OVERDUE_AFTER_S), settings.max_size)
     state = State(custody, Account(), Keys(int(settings.dedup_window_sec * 1e6), settings.max_size))
     seen = _replay(log, state)
-    recover(custody)
+    leases(custody)
     for lane in lanes:
         lane.cut()
     for lane in lanes:
@@ -38,7 +38,7 @@ def recovered(log: Log, settings: QueueSettings) -> State:
     return state
 
 
-def _replay(log: Log, state: State) -> list[int]:
+def _replay(log: ReadableLog, state: State) -> list[int]:
     """Follow the journal from its last whole state on; up to where that had seen each lane."""
     seen = [0] * JOURNAL
     for record in _journal(log):
@@ -48,7 +48,7 @@ def _replay(log: Log, state: State) -> list[int]:
     return seen
 
 
-def _journal(log: Log) -> Iterator[Record]:
+def _journal(log: ReadableLog) -> Iterator[Record]:
     place: Place = log.kept()[JOURNAL].first
     for entries in log.marked(JOURNAL):
         place = entries.first
@@ -60,7 +60,7 @@ def _journal(log: Log) -> Iterator[Record]:
         place = found[-1].end
 
 
-def _apply(log: Log, lane: Lane, seen: int, state: State) -> None:
+def _apply(log: ReadableLog, lane: Lane, seen: int, state: State) -> None:
     """Entries that replace others, and entries with keys, that the journal does not know of."""
     for entries in log.marked(lane.number):
         for offset, body in enumerate(entries.bodies, entries.first.offset):
