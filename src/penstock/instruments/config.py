@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from penstock.instruments.constraints import Count, Seconds, Share, require
+from penstock.instruments.constraints import Count, Seconds, Share, exceeds, require
 from penstock.instruments.validation import ValidationSettings
 from penstock.model.errors import Misconfigured
 from penstock.queue.ingestion import QueueSettings
@@ -42,9 +42,7 @@ class RetrySettings:
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        require(self)
-        if self.initial_delay_sec > self.max_delay_sec:
-            raise Misconfigured("initial_delay_sec is longer than max_delay_sec")
+        require(self, "initial_delay_sec is longer than max_delay_sec" * exceeds(self, "initial_delay_sec", "max_delay_sec"))
 
     def attempts(self, number: int) -> retry.RetrySettings:
         """The same for so many attempts, without a deadline."""
@@ -78,11 +76,11 @@ class CircuitBreakerSettings:
     slow_call_sec: Seconds = 60.0
 
     def __post_init__(self) -> None:
-        require(self)
-        if self.max_timeout_sec is not None and self.max_timeout_sec < self.timeout_sec:
-            raise Misconfigured("max_timeout_sec is shorter than timeout_sec")
-        if self.window_calls < self.minimum_calls:
-            raise Misconfigured("window_calls is less than minimum_calls")
+        require(
+            self,
+            "max_timeout_sec is shorter than timeout_sec" * exceeds(self, "timeout_sec", "max_timeout_sec"),
+            "window_calls is less than minimum_calls" * exceeds(self, "minimum_calls", "window_calls"),
+        )
 
     def core(self) -> circuit.BreakerSettings:
         """The same for the breaker."""
@@ -128,11 +126,12 @@ class JetDriveConfig(SourceConfig):
     discovery_timeout_sec: Seconds = 3.0
 
     def __post_init__(self) -> None:
-        require(self)
-        if not _is_multicast(self.multicast_group):
-            raise Misconfigured("multicast_group is to be an IPv4 address from 224.0.0.0 to 239.255.255.255")
-        if self.interface and _address(self.interface) is None:
-            raise Misconfigured("interface is to be the IPv4 address of a network interface of this machine, or empty")
+        require(
+            self,
+            "multicast_group is to be an IPv4 address from 224.0.0.0 to 239.255.255.255" * (not _is_multicast(self.multicast_group)),
+            "interface is to be the IPv4 address of a network interface of this machine, or empty"
+            * bool(self.interface and _address(self.interface) is None),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +143,8 @@ class InnovateConfig(SourceConfig):
     channels: Annotated[tuple[Count, ...], Meta(min_length=1)] = (1, 2)
 
     def __post_init__(self) -> None:
-        require(self)
-        if len(set(self.channels)) < len(self.channels):
-            raise Misconfigured("channels has one of them twice")
+        channels: object = self.channels
+        require(self, "channels has one of them twice" * (isinstance(channels, tuple) and any(channels.count(one) > 1 for one in channels)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +164,10 @@ class IngestionConfig:
     sources: Mapping[str, SourceConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(self, but="sources")
-        sources: Mapping[str, object] = self.sources
-        if odd := [name for name, one in sources.items() if not isinstance(one, SourceConfig)]:
-            raise Misconfigured(f"sources: {', '.join(odd)} can only be a `SourceConfig`")
+        sources: object = self.sources
+        named = sources if isinstance(sources, Mapping) else {"each": sources}
+        odd = ", ".join(str(name) for name, one in named.items() if not isinstance(one, SourceConfig))
+        require(self, f"sources: {odd} can only be a `SourceConfig`" * bool(odd), but="sources")
 
     def get_source_config(self, name: str) -> SourceConfig:
         """The table of a source, its defaults where the file has none."""

@@ -12,23 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get
 from msgspec import Meta, ValidationError, convert
 
 from penstock.engine.configuration import FaultySettings
+from penstock.reliability.settings import LONGEST, is_number
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-LONGEST_S = 1e9
-"""About thirty years: no setting is longer, and infinity is none."""
-
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
-Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=LONGEST)]
 Share: TypeAlias = Annotated[float, Meta(gt=0, le=1)]
 
 
-def require(settings: DataclassInstance, *, but: str = "") -> None:
-    """Raise `FaultySettings` with every field, `but` one, that does not fit its annotation."""
+def require(settings: DataclassInstance, *also: str, but: str = "") -> None:
+    """Raise `FaultySettings` with every field, `but` one, that does not fit its annotation, and what is `also` wrong, unless empty."""
     found = [(name, misfit(hint, getattr(settings, name))) for name, hint in hints(type(settings)).items() if name != but]
-    if faults := [f"{name}: {wrong}" for name, wrong in found if wrong]:
+    if faults := [*(f"{name}: {wrong}" for name, wrong in found if wrong), *filter(None, also)]:
         raise FaultySettings(faults)
+
+
+def exceeds(settings: DataclassInstance, less: str, more: str) -> bool:
+    """Whether one field is greater than another, as far as both are numbers."""
+    one, other = getattr(settings, less), getattr(settings, more)
+    return is_number(one) and is_number(other) and one > other
 
 
 def hints(kind: type) -> dict[str, Any]:

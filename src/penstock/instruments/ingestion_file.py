@@ -97,9 +97,12 @@ class _Reading:
         values = self._values(kind, self._object(given, path), path)
         try:
             return kind(**values)
+        except FaultySettings as error:
+            for fault in error.faults:
+                self._wrong(path, fault)
         except Misconfigured as error:
             self._wrong(path, error.detail)
-            return None
+        return None
 
     def _values(self, kind: type, table: _Table, path: str, others: Mapping[str, type] | None = None) -> dict[str, Any]:
         """What a table says for the fields of a dataclass. `others` are keys that it may have beside them."""

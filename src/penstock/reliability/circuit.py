@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from penstock.model.errors import Misconfigured, PenstockError, Throttled, Transient
+from penstock.model.errors import PenstockError, Throttled, Transient
+from penstock.reliability.settings import Wanted, above, at_least, require, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,17 @@ class BreakerSettings:
     slow_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if min(self.failures, self.successes, self.probes, self.minimum_calls) < 1 or self.window_calls < self.minimum_calls:
-            raise Misconfigured(
-                "breaker: failures, successes, probes and minimum_calls are at least 1, window_calls at least minimum_calls"
-            )
-        if not 0 < self.open_s <= self.cap_open_s or not self.growth >= 1 or not self.jitter >= 0:
-            raise Misconfigured("breaker: it takes 0 < open_s <= cap_open_s, growth >= 1 and jitter >= 0")
-        if not 0 < self.failure_rate <= 1 or not 0 < self.slow_rate <= 1 or not self.slow_s > 0 or not self.window_s > 0:
-            raise Misconfigured("breaker: rates are above 0 and at most 1, slow_s and window_s above 0")
+        require("breaker", self, _WANTED, ("open_s", "cap_open_s"), ("minimum_calls", "window_calls"))
+
+
+_WANTED: Mapping[str, Wanted] = {
+    **dict.fromkeys(("failures", "successes", "probes", "window_calls", "minimum_calls"), whole()),
+    **dict.fromkeys(("open_s", "cap_open_s"), above(0)),
+    "growth": at_least(1),
+    "jitter": at_least(0),
+    **dict.fromkeys(("failure_rate", "slow_rate"), above(0, 1)),
+    **dict.fromkeys(("window_s", "slow_s"), above(0, math.inf)),
+}
 
 
 class BreakerState(Enum):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from penstock.reliability.settings import Wanted, at_least, require, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,9 @@ class ClimbSettings:
     most: int = 40
     window_s: float = 5.0
 
+    def __post_init__(self) -> None:
+        require("climb", self, _WANTED, ("least", "most"))
+
     @classmethod
     def pinned(cls, in_flight: int) -> ClimbSettings:
         """So many, whatever happens."""
@@ -26,6 +32,8 @@ class ClimbSettings:
         """What each of so many gets of it, rounded up."""
         return replace(self, start=-(-self.start // number), least=-(-self.least // number), most=-(-self.most // number))
 
+
+_WANTED: Mapping[str, Wanted] = {**dict.fromkeys(("start", "least", "most"), whole()), "window_s": at_least(0)}
 
 UNBOUNDED = ClimbSettings.pinned(1_000_000)
 """For whom the workers are few enough."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from penstock.reliability.headers import RateFacts
+from penstock.reliability.settings import Wanted, above, at_least, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class GateSettings:
     cap_pause_s: float = 60.0
     slack_s: float = 1.0
     window_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        require("gate", self, _WANTED, ("first_pause_s", "cap_pause_s"))
+
+
+_WANTED: Mapping[str, Wanted] = {
+    **dict.fromkeys(("first_pause_s", "cap_pause_s", "window_s"), above(0)),
+    "slack_s": at_least(0),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from penstock.model.errors import Misconfigured
+from penstock.reliability.settings import Wanted, above, require, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,13 @@ class HealthSettings:
     channels: int = 10_000
 
     def __post_init__(self) -> None:
-        if not self.silent_s > 0 or not self.stale_s > 0 or min(self.failures, self.refused, self.good, self.channels) < 1:
-            raise Misconfigured("health: silent_s and stale_s are above 0, failures, refused, good and channels at least 1")
+        require("health", self, _WANTED)
+
+
+_WANTED: Mapping[str, Wanted] = {
+    **dict.fromkeys(("silent_s", "stale_s"), above(0, math.inf)),
+    **dict.fromkeys(("failures", "refused", "good", "channels"), whole()),
+}
 
 
 @dataclass(frozen=True, slots=True)

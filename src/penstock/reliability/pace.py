@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from penstock.model.errors import Misconfigured
+from penstock.reliability.settings import Wanted, above, between, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,14 @@ class PaceSettings:
     most_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if not (self.longer > 1 > self.shorter > 0 and 0 < self.least_s <= self.most_s):
-            raise Misconfigured("pace: it takes longer > 1 > shorter > 0 and 0 < least_s <= most_s")
+        require("pace", self, _WANTED, ("least_s", "most_s"))
+
+
+_WANTED: Mapping[str, Wanted] = {
+    "longer": above(1),
+    "shorter": between(0, 1),
+    **dict.fromkeys(("least_s", "most_s"), above(0)),
+}
 
 
 class Pace:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from penstock.model.errors import Misconfigured
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from penstock.reliability.settings import Wanted, above, at_least, require, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +27,15 @@ class RetrySettings:
     cap_retry_after_s: float = 600.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise Misconfigured("retry: attempts must be at least 1")
-        if not 0 < self.first_delay_s <= self.cap_delay_s or self.base < 1:
-            raise Misconfigured("retry: it takes 0 < first_delay_s <= cap_delay_s and base >= 1")
+        require("retry", self, _WANTED, ("first_delay_s", "cap_delay_s"))
+
+
+_WANTED: Mapping[str, Wanted] = {
+    "attempts": whole(),
+    **dict.fromkeys(("deadline_s", "cap_retry_after_s"), at_least(0, math.inf)),
+    **dict.fromkeys(("first_delay_s", "cap_delay_s"), above(0)),
+    "base": at_least(1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ class GiveUp:
     reason: str
 
 
+_WANTED_OF_BUDGET: Mapping[str, Wanted] = {"capacity": at_least(1), "per_success": at_least(0), "per_s": above(0)}
+
+
 class RetryBudget:
     """A quota of retries that all workers of one server share, so that retrying cannot multiply its load.
 
@@ -60,19 +66,18 @@ class RetryBudget:
     """
 
     def __init__(self, now: float, *, capacity: float = 100.0, per_success: float = 0.1, per_s: float = 0.5) -> None:
-        if capacity < 1 or per_success < 0 or per_s <= 0:
-            raise Misconfigured("retry budget: it takes capacity >= 1, per_success >= 0 and per_s > 0")
-        self._capacity = capacity
-        self._per_success = per_success
-        self._per_s = per_s
+        self.capacity = capacity
+        self.per_success = per_success
+        self.per_s = per_s
+        require("retry budget", self, _WANTED_OF_BUDGET)
         self._tokens = capacity
         self._counted_at = now
 
     def wait_s(self, now: float) -> float:
         """Seconds until one more retry would have its token."""
-        self._earn(self._per_s * (now - self._counted_at))
+        self._earn(self.per_s * (now - self._counted_at))
         self._counted_at = now
-        return max(0.0, 1.0 - self._tokens) / self._per_s
+        return max(0.0, 1.0 - self._tokens) / self.per_s
 
     def spend(self) -> None:
         """A retry was granted; the balance may become negative, which makes the next one wait longer."""
@@ -80,10 +85,10 @@ class RetryBudget:
 
     def succeeded(self) -> None:
         """An operation succeeded, at whichever attempt."""
-        self._earn(self._per_success)
+        self._earn(self.per_success)
 
     def _earn(self, tokens: float) -> None:
-        self._tokens = min(self._capacity, self._tokens + tokens)
+        self._tokens = min(self.capacity, self._tokens + tokens)
 
 
 class Retry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -308,6 +309,7 @@ def test_what_cannot_be_the_table_of_a_source(name: str, kind: type) -> None:
         (lambda: IngestionConfig(queue={"max_size": 5}), "queue: expected `QueueSettings`"),  # type: ignore[arg-type]
         (lambda: IngestionConfig(default_retry=None), "default_retry: expected `RetrySettings`"),  # type: ignore[arg-type]
         (lambda: IngestionConfig(sources={"ecu": {"port": 5}}), "sources: ecu can only be a `SourceConfig`"),  # type: ignore[dict-item]
+        (lambda: IngestionConfig(sources=None), "sources: each can only be a `SourceConfig`"),  # type: ignore[arg-type]
         (lambda: SourceConfig(auto_reconnect="no"), "auto_reconnect: expected `bool`"),  # type: ignore[arg-type]
         (lambda: JetDriveConfig(retry={"max_attempts": 5}), "retry: expected `RetrySettings`"),  # type: ignore[arg-type]
         (lambda: GaugeConfig(device=5), "device: expected `str`"),  # type: ignore[arg-type]
@@ -317,6 +319,39 @@ def test_settings_made_in_python_are_looked_at_as_well(make: Any, said: str) -> 
     """The same is wrong there."""
     with pytest.raises(Misconfigured, match=re.escape(said)):
         make()
+
+
+def test_all_that_is_wrong_of_one_table_is_told_at_once(file: Path) -> None:
+    """In Python and in the file: what is wrong of one setting, and of two together."""
+    faults: dict[type, dict[str, Any]] = {
+        CircuitBreakerSettings: {"timeout_sec": 9, "max_timeout_sec": 8, "window_calls": 7, "failure_rate": 2},
+        JetDriveConfig: {"multicast_group": "somewhere", "interface": "eth0", "port": 0},
+        RetrySettings: {"max_attempts": 2.5, "initial_delay_sec": 31},
+        InnovateConfig: {"channels": (1, 1), "baudrate": 0},
+    }
+    said = set[str]()
+    for kind, settings in faults.items():
+        with pytest.raises(FaultySettings) as caught:
+            kind(**settings)
+        assert len(caught.value.faults) == len(settings) - (kind is CircuitBreakerSettings)
+        said |= set(caught.value.faults)
+    names = ("default_circuit_breaker", "jetdrive", "default_retry", "innovate")
+    file.write_text(json.dumps(dict(zip(names, faults.values(), strict=True))))
+
+    with pytest.raises(FaultySettings) as caught:
+        get_ingestion_config()
+
+    told = " ".join(caught.value.faults)
+    assert len(caught.value.faults) == len(said) == 10
+    assert [one for one in said if one.partition(": expected")[0] not in told] == []
+
+
+@pytest.mark.parametrize("wrong", [True, math.nan, math.inf, -1, 0, "5", None])
+@pytest.mark.parametrize("name", ["max_attempts", "initial_delay_sec", "max_delay_sec", "exponential_base"])
+def test_a_setting_of_another_kind_is_told_by_its_name(name: str, wrong: Any) -> None:  # noqa: ANN401 - whatever somebody may write there
+    """Booleans, NaN, infinity, less than nothing, nothing at all."""
+    with pytest.raises(FaultySettings, match=f"{name}: expected"):
+        RetrySettings(**{name: wrong})
 
 
 def test_the_breaker_gets_every_setting() -> None:
