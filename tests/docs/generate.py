@@ -117,6 +117,7 @@ and kept as a dead letter. This page is made from the tables in `penstock.instru
 | no value otherwise | refused. Missing is never 0 |
 | NaN, infinity | refused (`reject_nan`, `reject_inf`) |
 | what is no number | refused; a number that is written as text is read (`sanitize_values`) |
+| what cannot be written down, as an integer of more than 64 bits | refused, by a client |
 | no time, no channel, no source, an unknown quality | refused |
 
 What a source says of a value never becomes better by looking at it.
@@ -186,7 +187,7 @@ assert ending.evidence.counts.refused == 3
 
 Refused samples of one channel of one provider that follow each other, for one reason, are **one dead letter**: count, first and last, with their times. It counts as all of its records
 wherever records are counted (`penstock dead list` shows how many). A letter is durable together with the position behind its samples, so that an unbroken run goes on in another letter
-with the next batch.
+with the next batch. What JSON cannot say is text there, and of a text of more than 1,000 characters it is the beginning, with the number of them.
 
 ```
 {{"provider": "", "channel": "Torque", "count": 3, "first": {{"timestamp_ms": 1010, "value": "nan"}}, "last": {{"timestamp_ms": 1050, "value": "nan"}}}}

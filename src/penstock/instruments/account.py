@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
-from penstock.instruments.hooks import text_of
+from penstock.instruments.hooks import brief
 from penstock.instruments.timing import Timing
 from penstock.reliability.breaker import Breaker
 from penstock.reliability.circuit import BreakerState
@@ -133,6 +133,20 @@ class Account:
             self._meter.observe(now, self._received)
             self._health.read(channel, now, refused)
 
+    def unread(self, reason: str) -> None:
+        """What came was no sample, and why."""
+        with self._lock:
+            self._received += 1
+            self._failed += 1
+            self._meter.observe(self._timing.clock(), self._received)
+            self._health.unread(reason)
+
+    def refused(self, channel: str, reason: str) -> None:
+        """A sample that was received is refused after all, and why."""
+        with self._lock:
+            self._failed += 1
+            self._health.read(channel, self._timing.clock(), reason)
+
     def processed(self, read_at: Sequence[float]) -> None:
         """The queue has the samples that were read at these times."""
         with self._lock:
@@ -190,4 +204,4 @@ class Account:
 
 
 def _said(what: str, error: Exception) -> str:
-    return f"{what}: {type(error).__name__}: {text_of(error)}"
+    return f"{what}: {type(error).__name__}: {brief(error)}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from dataclasses import replace
 from threading import Event, RLock, Thread, current_thread
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
+import msgspec
+
 from penstock.instruments.account import Account, IngestionState, IngestionStats
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings
-from penstock.instruments.delivery import Appending, Delivery, Queueing, Refusal, Sample
+from penstock.instruments.delivery import Appending, Delivery, Queueing
 from penstock.instruments.feed import Feed
 from penstock.instruments.hooks import contained
 from penstock.instruments.ingestion_file import get_ingestion_config
@@ -49,7 +51,8 @@ class BaseIngestionClient(ABC, Generic[T]):
 
     What the hooks raise never ends the reader. An `OSError` says that the connection is gone, and it is made again; after any other error
     reading is tried again, and the connection is made again when that did not help as often as `max_attempts` says. `Refused` says that
-    what came is no sample: it becomes a dead letter and nothing else happens. All calls go through a circuit breaker.
+    what came is no sample: it becomes a dead letter, and after each thousand in a row reading pauses, up to a second. All calls go through
+    a circuit breaker.
 
     It is a `LiveSource` as well: `receive` brings samples, not yet looked at, into the log of a pipeline.
 
@@ -87,7 +90,7 @@ class BaseIngestionClient(ABC, Generic[T]):
         hooks = contained(self._connect_impl), contained(self._disconnect_impl)
         self._link = Link(source_name, *hooks, self._breaker, self._retry, self._account, self._timing)
         look = contained(self._validate_sample) if self.validation.enabled else None
-        self._intake = Intake(look, contained(self._channel), self._account, self._timing)
+        self._intake = Intake(look, contained(self._channel), msgspec.msgpack.encode, self._account, self._timing)
         self._lock = RLock()
         self._own_queue: IngestionQueue | None = None
         self._queueing: Queueing | None = None
@@ -206,11 +209,12 @@ class BaseIngestionClient(ABC, Generic[T]):
     def receive(self, append: Append, stop: Event) -> None:
         """See `LiveSource`. Samples are appended as JSON, before anybody looks at them; it is disconnected when this returns.
 
-        A read that was refused is a gap: there is no queue to keep its dead letter in.
+        What is refused, or cannot be written down, is a gap: there is no queue to keep its dead letter in. JSON has no NaN and no
+        infinity: they are null there.
         """
         self._require_enabled()
         try:
-            self._read(Appending(append, self._account, self._timing), stop, self._intake.sampled)
+            self._read(Appending(append, self._account, self._timing), stop, replace(self._intake, look=None, encode=msgspec.json.encode))
         finally:
             self._link.disconnect(IngestionState.DISCONNECTED)
 
@@ -263,19 +267,19 @@ class BaseIngestionClient(ABC, Generic[T]):
 
     def _read_into(self, queueing: Queueing, stop: Event) -> None:
         try:
-            self._read(queueing, stop, self._intake.judged)
+            self._read(queueing, stop, self._intake)
         finally:
             queueing.flush()
 
-    def _read(self, deliver: Delivery, stop: Event, taken: Callable[[T], Sample | Refusal]) -> None:
+    def _read(self, deliver: Delivery, stop: Event, intake: Intake[T]) -> None:
         with Feed(deliver, MOST_WAITING) as feed:
             Reader(
                 self._link,
                 self._account,
                 self._timing,
                 read=contained(self._read_impl),
-                take=lambda sample: feed.put(taken(sample)),
-                refuse=lambda error: feed.put(self._intake.refused(self.source_name, error.headline, error.detail)),
+                take=lambda sample: feed.put(intake.judged(sample)),
+                refuse=lambda error: feed.put(intake.unread(self.source_name, error)),
                 miss=feed.put,
                 check=feed.check,
                 attempts=self._retry.max_attempts,

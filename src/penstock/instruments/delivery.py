@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -17,16 +17,17 @@ from penstock.instruments.timing import Timing
 from penstock.model.errors import PenstockError
 from penstock.model.gaps import SHED, UNREADABLE, Gap
 from penstock.ports.live import Append
-from penstock.queue.ingestion import IngestionQueue, NotQueueable, QueueFull, QueuePriority
+from penstock.queue.ingestion import IngestionQueue, QueueFull, QueuePriority
+from penstock.queue.log import AppendTooLarge
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample of a channel as it is to be kept, and when it was read (monotonic seconds)."""
+    """A sample of a channel, written down as it is to be kept, and when it was read (monotonic seconds)."""
 
     channel: str
     read_at: float
-    data: Any
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Refusal:
 MOST_AT_ONCE = 1_000
 """Samples that are enqueued together; a queue that holds fewer gets as many as it holds."""
 
+TOO_LARGE = "it is larger than the log of the queue"
+
 Item: TypeAlias = Sample | Refusal | Gap
 
 Delivery: TypeAlias = Callable[[Sequence[Item]], None]
@@ -50,7 +53,7 @@ Delivery: TypeAlias = Callable[[Sequence[Item]], None]
 
 @dataclass(frozen=True, slots=True)
 class Appending:
-    """Into the log of a pipeline, each sample as JSON. What cannot be written so, and what was refused, is a gap at its place."""
+    """Into the log of a pipeline. What was refused is a gap at its place."""
 
     append: Append
     account: Account
@@ -71,12 +74,9 @@ class Appending:
     def _entry(self, item: Item) -> bytes | Gap:
         if isinstance(item, Gap):
             return item
-        now_us = self.timing.clock_us()
         if isinstance(item, Sample):
-            try:
-                return msgspec.json.encode(item.data)
-            except (TypeError, ValueError, OverflowError, RecursionError) as error:
-                self.account.dropped(1, error, counted=False)
+            return item.data
+        now_us = self.timing.clock_us()
         return Gap(UNREADABLE, 1, now_us, now_us)
 
 
@@ -89,8 +89,9 @@ def _joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
 class Queueing:
     """Into an ingestion queue.
 
-    What the queue does not take is dropped, counted, and left as a gap. Refused samples of one channel, for one reason and without a good
-    one between them, are one dead letter; it is written when the run is over, or `flush_interval_sec` of the queue after it began.
+    What the queue does not take is dropped, counted, and left as a gap; a sample that is larger than its log is refused. Refused samples
+    of one channel, for one reason and without a good one between them, are one dead letter; it is written when the run is over, or
+    `flush_interval_sec` of the queue after it began.
     """
 
     def __init__(self, queue: IngestionQueue, source: str, priority: QueuePriority, account: Account, timing: Timing) -> None:
@@ -109,13 +110,15 @@ class Queueing:
         """See `Delivery`."""
         samples = [one for one in items if isinstance(one, Sample)]
         most = min(MOST_AT_ONCE, self._queue.settings.max_size)
-        for start in range(0, len(samples), most):
-            self._enqueue(samples[start : start + most])
+        large = {id(one) for start in range(0, len(samples), most) for one in self._enqueue(samples[start : start + most])}
         for one in items:
             if isinstance(one, Gap):
                 self._owe(one)
             elif isinstance(one, Refusal):
                 self._refuse(one)
+            elif id(one) in large:
+                self._account.refused(one.channel, TOO_LARGE)
+                self._refuse(Refusal(one.channel, TOO_LARGE, None, msgspec.msgpack.decode(one.data)))
             else:
                 self._runs.keep(self._source, one.channel)
         self._write_down(now=False)
@@ -124,19 +127,18 @@ class Queueing:
         """Write down what waits for its time; what cannot be waits for the next one."""
         self._write_down(now=True)
 
-    def _enqueue(self, samples: Sequence[Sample]) -> None:
+    def _enqueue(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """Those that are larger than the log; the others are in the queue, or dropped."""
         try:
-            self._queue.enqueue_batch([(self._source, sample.data) for sample in samples], self._priority)
-        except NotQueueable as error:
-            if len(samples) == 1:
-                self._drop(1, error)
-            else:  # one sample that cannot be written down is not the fault of the others
-                for sample in samples:
-                    self._enqueue([sample])
+            self._queue.enqueue_batch([(self._source, msgspec.Raw(sample.data)) for sample in samples], self._priority)
+        except AppendTooLarge:
+            middle = len(samples) // 2
+            return [*self._enqueue(samples[:middle]), *self._enqueue(samples[middle:])] if middle else samples
         except PenstockError as error:
             self._drop(len(samples), error)
         else:
             self._account.processed([sample.read_at for sample in samples])
+        return ()
 
     def _drop(self, number: int, error: PenstockError) -> None:
         counted = isinstance(error, QueueFull) and self._queue.settings.when_full == "shed_lowest"
@@ -163,12 +165,21 @@ class Queueing:
             self._letters += self._runs.take()
             self._refused = 0
         try:
-            while self._owed:
-                self._queue.record_gap(next(iter(self._owed.values())))
-                del self._owed[next(iter(self._owed))]
-            while self._letters:
-                letter = self._letters[0]
-                self._queue.add_dead_letter(self._source, letter.data, letter.reason, self._priority)
-                self._letters.popleft()
+            while self._letters or self._owed:
+                while self._owed:
+                    self._queue.record_gap(next(iter(self._owed.values())))
+                    del self._owed[next(iter(self._owed))]
+                if self._letters:
+                    self._write(self._letters[0])
+                    self._letters.popleft()
         except PenstockError as error:
             self._account.remark("gaps or dead letters wait to be written down", error)
+
+    def _write(self, letter: RefusedRun) -> None:
+        """A letter that is larger than the log becomes a gap."""
+        try:
+            self._queue.add_dead_letter(self._source, letter.data, letter.reason, self._priority)
+        except AppendTooLarge as error:
+            self._account.remark("a dead letter was let go", error)
+            now_us = self._timing.clock_us()
+            self._owe(Gap(UNREADABLE, len(letter.numbers), now_us, now_us))

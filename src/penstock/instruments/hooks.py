@@ -12,6 +12,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+MOST_CHARACTERS = 1_000
+"""Of a text that others wrote, where it is only to tell what it was."""
+
+
 class HookBrokenOff(Transient):
     """A hook was broken off."""
 
@@ -44,3 +48,9 @@ def text_of(value: object) -> str:
     except Exception:  # noqa: BLE001 - what a class makes of it, or an integer of more digits than Python writes
         said = f"<{type(value).__name__}>"
     return said.encode(errors="backslashreplace").decode()
+
+
+def brief(value: object) -> str:
+    """The same, its beginning where it is long, which it says: it has room in any letter and any log."""
+    said = text_of(value)
+    return said if len(said) <= MOST_CHARACTERS else f"{said[:MOST_CHARACTERS]}... ({len(said):,} characters in all)"

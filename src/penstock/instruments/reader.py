@@ -20,6 +20,12 @@ T = TypeVar("T")
 IDLE_S = 0.01
 """After a read that brought nothing; a hook that does not wait itself is asked so often."""
 
+NOISE = 1_000
+"""Refused reads in a row after which there is a pause. One after each of them would keep a reader from what is good behind the noise."""
+
+LONGEST_PAUSE_S = 1.0
+"""After so many refused reads in a row, however often it was in vain."""
+
 
 @dataclass(slots=True)
 class Reader(Generic[T]):
@@ -68,7 +74,7 @@ class Reader(Generic[T]):
 
     def _read(self, stop: Event) -> Exception | None:
         """Read until `stop` is set, or until the connection is lost, and why."""
-        failures, next_s = 0, self.link.backoff()
+        failures, refused, next_s = 0, 0, self.link.backoff()
         while not stop.is_set():
             self.account.beat()
             self.check()
@@ -78,6 +84,9 @@ class Reader(Generic[T]):
                 return error
             except Refused as error:
                 self.refuse(error)
+                refused += 1
+                if refused % NOISE == 0:
+                    self.link.pause(stop, min(next_s(), LONGEST_PAUSE_S))
                 continue
             except Exception as error:  # noqa: BLE001 - a hook may raise whatever it likes
                 failures += 1
@@ -87,10 +96,11 @@ class Reader(Generic[T]):
                 self.link.pause(stop, next_s())
                 continue
             if sample is None:
+                refused = 0
                 self.timing.wait(stop, IDLE_S)
                 continue
-            if failures:
-                failures, next_s = 0, self.link.backoff()
+            if failures or refused:
+                failures, refused, next_s = 0, 0, self.link.backoff()
             self._came(sample)
         return None
 

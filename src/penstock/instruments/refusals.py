@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from penstock.instruments.hooks import text_of
+from penstock.instruments.hooks import brief
 
 LEAST, LARGEST = -(1 << 63), (1 << 64) - 1
 """Whole numbers that every format can say."""
@@ -31,9 +31,9 @@ class RefusedRun:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What a dead letter keeps of it, for JSON. A value that JSON cannot say is text."""
+        """What a dead letter keeps of it, for JSON. A value that JSON cannot say is text, and of long text it is the beginning."""
         ends = {"first": _end(*self.first), "last": _end(*self.last)}
-        return {"provider": self.provider, "channel": self.channel, "count": len(self.numbers), **ends}
+        return {"provider": brief(self.provider), "channel": brief(self.channel), "count": len(self.numbers), **ends}
 
     @property
     def raw(self) -> bytes:
@@ -79,4 +79,4 @@ def _end(time: object, value: object) -> dict[str, object]:
 def _said(value: object) -> object:
     if value is None or (isinstance(value, int) and LEAST <= value <= LARGEST):
         return value
-    return value if isinstance(value, float) and isfinite(value) else text_of(value)
+    return value if isinstance(value, float) and isfinite(value) else brief(value)

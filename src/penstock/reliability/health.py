@@ -14,9 +14,9 @@ class HealthSettings:
     """When a reader is called unwell, and what it takes to be called well again.
 
     A reader that does not come round for `silent_s` is not alive, a channel without a reading for `stale_s` is stale. `failures` reads in a
-    row that fail make a reader unready, `refused` readings in a row that are refused make a channel invalid; both, and a stale channel, are
-    well again after `good` ones in a row, so that one lucky read in a storm of failures says nothing. Of no more than `channels` channels
-    an account is kept: their names come from the other side.
+    row that fail make a reader unready, and so do `refused` ones that bring nothing readable; `refused` readings in a row that are refused
+    make a channel invalid. All of these, and a stale channel, are well again after `good` ones in a row, so that one lucky read in a storm
+    of failures says nothing. Of no more than `channels` channels an account is kept: their names come from the other side.
     """
 
     silent_s: float = 60.0
@@ -127,6 +127,7 @@ class Health:
     def __init__(self, settings: HealthSettings) -> None:
         self._settings = settings
         self._reads = Streak(settings.failures, settings.good)
+        self._readable = Streak(settings.refused, settings.good)
         self._channels = dict[str, _Channel]()
         self._away = "it is not connected"
         self._due: float | None = None
@@ -153,9 +154,15 @@ class Health:
         """A read failed."""
         self._reads.was_bad(reason)
 
+    def unread(self, reason: str) -> None:
+        """A read brought something that is no reading of any channel, and why."""
+        self._reads.was_good()
+        self._readable.was_bad(reason)
+
     def read(self, channel: str, now: float, refused: str = "") -> None:
         """A reading of a channel came; `refused` says why it cannot be used."""
         self._reads.was_good()
+        self._readable.was_good()
         if channel in self._channels or len(self._channels) < self._settings.channels:
             self._channels.setdefault(channel, _Channel(self._settings, now)).read(now, refused)
 
@@ -170,7 +177,7 @@ class Health:
         return Condition(f"the reader has not come round for {now - self._due + self._settings.silent_s:.0f} s")
 
     def _ready(self, blocked: str, channels: Mapping[str, Condition]) -> Condition:
-        if reason := blocked or self._away or self._reads.condition.reason:
+        if reason := blocked or self._away or self._reads.condition.reason or self._readable.condition.reason:
             return Condition(reason)
         if channels and not any(one.well for one in channels.values()):
             return Condition("no channel brings readings that can be used")

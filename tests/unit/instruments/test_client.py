@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any
 
@@ -18,7 +18,7 @@ from penstock.instruments.client import IngestionOff, StillReading
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings, SourceConfig
 from penstock.instruments.link import CircuitOpen, NotConnected
 from penstock.instruments.samples import DataSample
-from penstock.instruments.validation import ValidationResult, ValidationSettings
+from penstock.instruments.validation import DEFAULT, ValidationResult, ValidationSettings
 from penstock.model.errors import Fatal, Refused
 from penstock.model.gaps import SHED, UNREADABLE, Gap
 from penstock.model.metrics import CLIENT_HELP
@@ -272,6 +272,8 @@ class Hidden:
 LOOP: list[object] = []
 LOOP.append(LOOP)
 
+LOOKS = object()
+
 CLOCK: Any = object()
 
 HALF: Any = "\ud800"
@@ -438,15 +440,108 @@ def test_what_the_queue_does_not_take_is_a_gap() -> None:
     assert "QueueFull" in stats.last_error
 
 
-def test_one_sample_that_cannot_be_written_is_not_the_fault_of_the_others() -> None:
-    """Of a batch only the one whose number is too large is dropped."""
-    huge: Any = 1 << 80
-    no_look = ValidationSettings(enabled=False)
-    client = Scripted([rpm(1.0), rpm(huge), rpm(3.0)], config(validation=no_look))
+@dataclass(frozen=True, slots=True)
+class Tagged(DataSample):
+    """A sample with something of its own, which nobody looks at."""
+
+    tags: object = None
+
+    def validate(self, settings: ValidationSettings = DEFAULT) -> ValidationResult:
+        """It is good, whatever the tags are."""
+        result = DataSample.validate(self, settings)
+        return replace(result, sanitized_data={**(result.sanitized_data or {}), "tags": self.tags})
+
+
+@pytest.mark.parametrize("tags", [object(), 1 << 64, -(1 << 63) - 1, {"inner": [1 << 80]}, "\ud800", b"x" * 10, {3: [LOOKS]}], ids=str)
+def test_a_valid_sample_that_cannot_be_written_down_is_a_dead_letter(tags: object) -> None:
+    """Refused like any other, with its value and why, and not the fault of the others: nothing is dropped, and there is no gap."""
+    client = Scripted([rpm(1.0), Tagged(7, "ecu", "rpm", 2.5, tags=tags), rpm(3.0)])
 
     client.read_through()
 
-    assert (values(client.queue), client.get_stats().samples_dropped) == ([1.0, 3.0], 1)
+    stats, queue = client.get_stats(), client.queue
+    assert queue is not None
+    if tags == b"x" * 10:
+        assert values(queue) == [1.0, 2.5, 3.0]
+        return
+    (letter,) = queue.get_dead_letter_items()
+    assert letter.error.startswith("it cannot be written down: ")
+    assert (letter.data["channel"], letter.data["first"]) == ("rpm", {"timestamp_ms": 7, "value": 2.5})
+    assert (values(queue), list(queue.gaps())) == ([1.0, 3.0], [])
+    assert (stats.samples_received, stats.samples_processed, stats.samples_failed, stats.samples_dropped) == (3, 2, 1, 0)
+
+
+def test_nobody_looks_and_it_cannot_be_written_down() -> None:
+    """A number of more than 64 bits is a dead letter also where validation is off, its value as text."""
+    huge: Any = 1 << 80
+    client = Scripted([rpm(1.0), rpm(huge), rpm(3.0)], config(validation=ValidationSettings(enabled=False)))
+
+    client.read_through()
+
+    assert client.queue is not None
+    assert [letter.data["first"]["value"] for letter in client.queue.get_dead_letter_items()] == [str(1 << 80)]
+    assert (values(client.queue), client.get_stats().samples_failed) == ([1.0, 3.0], 1)
+
+
+def test_a_sample_larger_than_the_log_is_a_dead_letter() -> None:
+    """With as much of it as a letter has room for; the others of its batch are in the queue."""
+    big: Any = rpm(2.0, "x" * 100_000)
+    client = Scripted([rpm(1.0), rpm(1.5), big, rpm(3.0), rpm(math.nan)], config(queue=QueueSettings(max_bytes=50_000)))
+
+    client.read_through()
+
+    stats, queue = client.get_stats(), client.queue
+    assert queue is not None
+    last, first = queue.get_dead_letter_items()
+    assert (first.error, last.error) == ("it is larger than the log of the queue", "the value is NaN")
+    assert first.data["first"]["value"].endswith(" characters in all)")
+    assert (values(queue), list(queue.gaps())) == ([1.0, 1.5, 3.0], [])
+    assert (stats.samples_processed, stats.samples_failed, stats.samples_dropped, stats.samples_pending) == (3, 2, 0, 0)
+
+
+@pytest.mark.parametrize("odd", [DataSample(7, "ecu", "rpm", "y" * 100_000), Refused("y" * 100_000)], ids=["value", "read"])  # type: ignore[arg-type]
+def test_a_letter_has_as_much_of_a_value_as_fits(odd: Step) -> None:
+    """A value longer than the log may be is cut, which it says, and holds no later letter up."""
+    client = Scripted([odd, rpm(1.0), rpm(math.nan)], config(queue=QueueSettings(max_bytes=50_000)))
+
+    client.read_through()
+
+    assert client.queue is not None
+    last, first = client.queue.get_dead_letter_items()
+    assert first.data["last"]["value"] == f"{'y' * 1_000}... (100,000 characters in all)"
+    assert last.error == "the value is NaN"
+    assert len(str(client.health_check())) < 10_000
+
+
+def test_a_letter_for_which_no_log_is_large_enough_holds_nobody_up() -> None:
+    """It becomes a gap with its number; the account says so, and the next letter is written."""
+    client = Scripted(
+        [rpm(math.nan, "a" * 5_000), rpm(math.nan, "a" * 5_000), rpm(1.0), rpm(math.nan)], config(queue=QueueSettings(max_bytes=1_000))
+    )
+
+    client.read_through()
+    client.read_through()
+
+    assert client.queue is not None
+    assert [letter.data["channel"] for letter in client.queue.get_dead_letter_items()] == ["rpm"]
+    assert [(gap.cause, gap.count) for gap in client.queue.gaps()] == [(UNREADABLE, 2)]
+    assert "AppendTooLarge" in client.get_stats().last_error
+
+
+def test_reads_that_are_refused_for_ever_are_told() -> None:
+    """Unready, by its reason, although the hook never fails; well again after three good ones, and nothing of it stays."""
+    client = Scripted([rpm(1.0), *[Refused("checksum of frame 7")] * 2_500])
+    client.read_through()
+
+    health, stats = client.health_check(), client.get_stats()
+    assert (health["healthy"], health["live"], health["ready"], stats.samples_failed) == (False, True, False, 2_500)
+    assert health["reasons"][0].endswith("the last one because One record cannot be stored: checksum of frame 7")
+
+    client.steps = [rpm(2.0), rpm(3.0), rpm(4.0)]
+    client.read_through()
+
+    assert client.health_check()["channels"].keys() == {"rpm"}
+    assert client.health_check()["ready"]
 
 
 def test_gaps_and_letters_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -628,7 +723,7 @@ def test_what_cannot_be_read_is_a_gap_in_the_log_of_a_pipeline() -> None:
     assert (type(log.entries[0]), type(log.entries[-1]), len(log.entries) - len(gaps)) == (bytes, bytes, 2)
     assert ({gap.cause for gap in gaps}, sum(gap.count or 0 for gap in gaps)) == ({UNREADABLE}, 4)
     stats = client.get_stats()
-    assert (stats.samples_processed, stats.samples_failed, stats.samples_dropped, stats.samples_pending) == (2, 3, 1, 0)
+    assert (stats.samples_processed, stats.samples_failed, stats.samples_dropped, stats.samples_pending) == (2, 4, 0, 0)
 
 
 def test_a_log_that_is_closed_ends_receiving() -> None:

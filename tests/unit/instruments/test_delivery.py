@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
 import pytest
 
 from penstock.instruments.account import Account
@@ -62,7 +63,7 @@ def test_a_run_is_one_letter_however_it_is_cut(queueing: Queueing, queue: Ingest
 
 def test_what_ends_a_run(queueing: Queueing, queue: IngestionQueue) -> None:
     """A good sample of the channel, or another reason; not a sample of another channel."""
-    good = Sample("rpm", 0.0, {"value": 1.0})
+    good = Sample("rpm", 0.0, msgspec.msgpack.encode({"value": 1.0}))
     queueing([refused(1), refused(2, "afr"), refused(3), good, refused(4), refused(5, reason="there is no value")])
     queueing.flush()
 

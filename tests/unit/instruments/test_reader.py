@@ -177,6 +177,25 @@ def test_what_cannot_be_decoded_is_no_failure() -> None:
     assert sum(what == "connect" for _, what in bench.times) == 1
 
 
+def test_a_hook_that_refuses_for_ever_is_given_pauses() -> None:
+    """A thousand at once, as a burst of noise is; then a pause, each time longer, up to a second. A good sample begins anew."""
+    bench = Bench([*[Refused("noise")] * 8_000, SAMPLE, *[Refused("noise")] * 1_000])
+
+    bench.run()
+
+    assert bench.hands.waits == pytest.approx([0.075, 0.15, 0.3, 0.6, *[1.0] * 4, 0.075])
+    assert (len(bench.refused), len(bench.gaps)) == (9_000, 0)
+
+
+def test_a_pause_in_the_noise_is_none() -> None:
+    """Reads that were refused are in a row only where there was something to read all the time."""
+    bench = Bench([*[Refused("noise")] * 999, NOTHING, *[Refused("noise")] * 999])
+
+    bench.run()
+
+    assert bench.hands.waits == [IDLE_S]
+
+
 def test_nothing_to_read_is_not_asked_for_without_a_pause() -> None:
     """A hook that returns at once does not keep a processor busy."""
     bench = Bench([NOTHING] * 5)

@@ -165,6 +165,25 @@ def test_the_account_is_bounded() -> None:
     assert len(health.report(1.0).channels) == SETTINGS.channels
 
 
+def test_reads_that_bring_nothing_readable() -> None:
+    """Ten in a row make it unready, whatever its channels were, until three good readings in a row; a reading between them begins anew."""
+    health = Health(SETTINGS)
+    health.connected()
+    for _ in range(2):
+        for _ in range(9):
+            health.unread("noise")
+        health.read("rpm", 0.0)
+    assert health.report(0.0).ready.well
+
+    for _ in range(10):
+        health.unread("noise")
+    assert health.report(0.0).ready.reason == "10 in a row were bad, the last one because noise"
+
+    for well in (False, False, True):
+        health.read("rpm", 0.0)
+        assert health.report(0.0).ready.well == well
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
