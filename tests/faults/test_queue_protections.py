@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from penstock.model.errors import PenstockError
-from penstock.queue.durable import keeper, opening, passages, reader, scanning, store, survey, writing
+from penstock.queue.durable import documents, keeper, passages, reader, scanning, store, survey, writing
 from penstock.queue.durable.lane import Lane
 from penstock.queue.durable.segment import Segment
 from penstock.queue.log import Place
@@ -96,8 +96,8 @@ def _a_half_written_block_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def _removing_needs_room(patch: pytest.MonkeyPatch) -> None:
-    def collect(self: Any) -> None:  # noqa: ANN401
-        self._leave_spent()
+    def collect(self: Any, worth_bytes: int) -> None:  # noqa: ANN401
+        self._leave_spent(worth_bytes)
         files = self._drop()
         if self._save():
             self._remove(files)
@@ -127,7 +127,7 @@ def _no_looking_behind_damage(patch: pytest.MonkeyPatch) -> None:
 
 
 def _cursors_not_checked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(opening, "checked", lambda content: content.partition(b"\n")[0])
+    patch.setattr(documents, "checked", lambda content: content.partition(b"\n")[0])
 
 
 def _seals_are_believed(patch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,7 @@ class Log(ReadableLog, Protocol):
         """Give what is appended from now on an epoch that is greater than `beyond`, and greater than the present one.
 
         For a consumer that has stored a place which this log never reached: a log begun again on a machine whose clock runs behind.
+        Raises `NoGreaterEpoch` for one that no log can have had.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -61,3 +62,30 @@ def test_a_file_is_replaced_or_not(tmp_path: Path) -> None:
 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link", "x" * 300, "/dev/null/x", "/dev/null"])
+def test_what_leads_nowhere(tmp_path: Path, target: str) -> None:
+    """A link to nothing, to itself, or through what is no folder: it is neither a folder nor a file, and it is there."""
+    (tmp_path / "link").symlink_to(target)
+
+    with pytest.raises(NotADirectoryError):
+        RealDisk().names(tmp_path / "link")
+    with pytest.raises(FileNotFoundError):
+        RealDisk().size(tmp_path / "link")
+    assert RealDisk().names(tmp_path / "nothing") == []
+    assert RealDisk().names(tmp_path) == ["link"]
+
+
+def test_what_may_not_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is said, and is not taken for nothing."""
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    monkeypatch.setattr(Path, "iterdir", denied)
+
+    for look in (RealDisk().names, RealDisk().size):
+        with pytest.raises(PermissionError):
+            look(tmp_path)

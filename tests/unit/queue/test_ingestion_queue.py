@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from penstock.model.gaps import Gap
 from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.ingestion import IngestionQueue, NotAQueue, NotQueueable, QueueFull, QueuePriority, QueueSettings, StaleLease
 from penstock.queue.ingestion.found import FOREIGN
+from penstock.queue.ingestion.lanes import JOURNAL
 from penstock.queue.ingestion.room import SHED
 from penstock.queue.log import AppendUnknown
 from tests.unit.queue.bench import Bench, data
@@ -331,6 +333,18 @@ def test_looking_takes_nothing(bench: Bench) -> None:
 
     assert data(queue.peek(2)) == [1, 2]
     assert data(queue.lease()) == [1, 2, 3]
+
+
+def test_a_queue_whose_journal_is_lost(tmp_path: Path) -> None:
+    """Something else stands in its place: it is put aside, and the items are handed out."""
+    settings = QueueSettings(persist_to_disk=True, persist_path=tmp_path / "queue")
+    with IngestionQueue(settings) as queue:
+        queue.enqueue_batch([("s", number) for number in range(3)])
+    shutil.rmtree(tmp_path / "queue" / str(JOURNAL))
+    (tmp_path / "queue" / str(JOURNAL)).write_bytes(b"no folder")
+
+    with IngestionQueue(settings) as queue:
+        assert data(queue.lease()) == [0, 1, 2]
 
 
 def test_another_log_is_not_taken_for_a_queue(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -10,8 +11,10 @@ from random import Random
 import pytest
 
 from penstock.model.gaps import Gap
-from penstock.queue.durable import tail
+from penstock.queue.durable import opening, tail
+from penstock.queue.durable.disk import UNREADABLE
 from penstock.queue.durable.documents import CONSUMERS, IDENTITY
+from penstock.queue.durable.frames import MAGIC, Block, Kind, Seal, seal_block
 from penstock.queue.durable.opening import RELEASED
 from penstock.queue.durable.segment import BLOCK_BYTES
 from penstock.queue.durable.state import State
@@ -122,6 +125,160 @@ def test_small_files_that_cannot_be_read_are_made_again(bench: Bench) -> None:
 
     assert {finding.path.name for finding in bench.store.state.findings} == {IDENTITY, CONSUMERS}
     assert bench.read() == [b"entry"]
+
+
+@pytest.mark.parametrize("number", sorted(UNREADABLE))
+def test_a_folder_that_the_disk_has_lost(bench: Bench, number: int) -> None:
+    """A lane whose folder cannot be read is told, and those of the others are read."""
+    bench.open(replace(SETTINGS, lanes=2))
+    bench.append(b"entry")
+    failing_at(bench, "names", FOLDER / "1", number)
+
+    bench.open(replace(SETTINGS, lanes=2))
+
+    assert [(one.path, "could not be moved" in one.what) for one in bench.store.state.findings] == [(FOLDER / "1", True)]
+    assert bench.read() == [b"entry"]
+
+
+def test_files_that_the_disk_has_lost(bench: Bench) -> None:
+    """What nobody can even ask the size of is put aside: a segment is a gap then, and a small file is made again."""
+    for number in range(3):
+        bench.append(b"%d" % number * 990)
+    lost = bench.segments()[1]
+    bench.store.close()
+    failing_at(bench, "size", lost, errno.EIO)
+    bench.open()
+    assert told(bench.read()) == [b"0" * 990, 1, b"2" * 990]
+    failing_at(bench, "size", FOLDER / IDENTITY, errno.EIO)
+
+    bench.open()
+
+    assert [str(finding) for finding in bench.store.state.findings] == [
+        "/log/log.json: is no file that can be read, and was renamed to log.json.displaced. The log goes on without it."
+    ]
+    assert told(bench.read()) == [b"0" * 990, 1, b"2" * 990]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("names", ""),
+        ("names", "0"),
+        ("names", "quarantine"),
+        ("size", "lock"),
+        ("size", "log.json"),
+        ("size", "segment"),
+        ("read", "segment"),
+    ],
+)
+def test_what_may_not_be_looked_at_is_no_damage(bench: Bench, call: str, name: str) -> None:
+    """Whoever is not allowed to read a log changes nothing in it."""
+    bench.append(b"entry")
+    bench.disk.create(FOLDER / "lock")
+    before = set(bench.disk.names_seen)
+    failing_at(bench, call, bench.segments()[0] if name == "segment" else FOLDER / name, errno.EACCES)
+
+    with pytest.raises(OSError, match="sabotage"):
+        bench.open()
+
+    assert set(bench.disk.names_seen) == before
+
+
+def failing_at(bench: Bench, call: str, at: Path, number: int) -> None:
+    """A call that fails for one path."""
+
+    def fail(path: Path, *arguments: int) -> object:
+        if path == at:
+            raise OSError(number, "sabotage")
+        return getattr(SimulatedDisk, call)(bench.disk, path, *arguments)
+
+    setattr(bench.disk, call, fail)
+
+
+def test_a_small_file_that_was_blown_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more of it is read into memory than was ever written to one."""
+    monkeypatch.setattr(opening, "MOST_BYTES", 1_000)
+    bench.append(b"entry")
+    asked = []
+
+    def read(path: Path, position: int, length: int) -> bytes:
+        asked.append(length)
+        return SimulatedDisk.read(bench.disk, path, position, length)
+
+    bench.disk.read = read  # type: ignore[method-assign]
+    bench.disk.names_seen[FOLDER / IDENTITY].seen.extend(bytes(5_000))
+
+    bench.open()
+
+    assert max(asked) <= 1_000
+    assert [finding.path.name for finding in bench.store.state.findings] == [IDENTITY]
+    assert bench.read() == [b"entry"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Block(Kind.ENTRIES, 0, b"second"),
+        Block(Kind.ENTRIES, 1_000, b"second"),
+        Block(Kind.GAP, 2, b'{"cause": "two"}'),
+        Block(Kind.GAP, 1, b"{"),
+        Block(Kind.GAP, 1, b'{"effect": "none"}'),
+        Block(Kind.GAP, 1, b"[" * 100_000),
+    ],
+)
+@pytest.mark.parametrize("reopened", [False, True])
+def test_blocks_that_cannot_be_taken_apart(bench: Bench, block: Block, *, reopened: bool) -> None:
+    """Their checksums are right, and their numbers are not: they are damaged as any other, for a reader and for an opening."""
+    bench.append(b"first")
+    bench.append(b"second")
+    bench.append(b"third")
+    place = bench.store.state.at(0, 1)
+    node = bench.disk.names_seen[bench.segments()[0]]
+    second, third = (node.seen.index(MAGIC, node.seen.index(body)) for body in (b"first", b"second"))
+    node.seen[second:third] = b"".join(block.encoded(place, 1))
+
+    if reopened:
+        bench.open()
+
+    found = bench.read()
+    assert found[0] == b"first"
+    assert [isinstance(one, Gap) and one.cause for one in found[1:2]] == [DAMAGED]
+    assert b"second" not in found
+
+
+def test_seals_that_cannot_be_believed(bench: Bench) -> None:
+    """Where the numbers in one cannot be, every block is looked at."""
+    bench.append(b"first")
+    end = bench.store.state.kept()[0].end
+    bench.store.close()
+    node = bench.disk.names_seen[bench.segments()[0]]
+    blocks = bytes(node.seen[: 66 + 50 + 4 + 5])
+    first = replace(end, offset=0)
+    trailer = struct.pack("<I4s", 50 + 16 + 8, b"PEND")
+    for seal, place in (
+        (seal_block(Seal(1, [], [])), end),
+        (seal_block(Seal(1, [(0, 66)], [])), first),
+        (Block(Kind.SEAL, 0, struct.pack("<qII", 1, 7, 7) + trailer), end),
+        (Block(Kind.SEAL, 0, trailer), end),
+    ):
+        node.seen[:] = blocks + b"".join(seal.encoded(place, 1))
+        bench.open()
+        assert bench.read() == [b"first"]
+        assert bench.store.state.kept()[0].end == end
+
+
+def test_an_offset_that_no_log_comes_to(bench: Bench) -> None:
+    """A block that claims one is none, whatever its checksum is."""
+    bench.append(b"first")
+    node = bench.disk.names_seen[bench.segments()[0]]
+    far = replace(bench.store.state.at(0, 1), offset=(1 << 64) - 1)
+    del node.seen[66 + 50 + 4 + 5 :]
+    node.seen.extend(b"".join(Block(Kind.ENTRIES, 1, b"\1\0\0\0x").encoded(far, 1)))
+
+    bench.open()
+
+    assert bench.append(b"second").offset == 1
+    assert bench.read() == [b"first", b"second"]
 
 
 def test_damage_in_the_segment_that_is_written(bench: Bench) -> None:

@@ -9,6 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
+"""What the operating system says where a path leads to nothing, or to something else."""
+
+UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)})
+"""What it says of a disk, or a file system, that has lost something."""
+
 
 class WritableFile(Protocol):
     """A new file. What was written is durable once `sync` has returned, not before, and in no order."""
@@ -38,7 +44,7 @@ class Disk(Protocol):
         ...
 
     def names(self, folder: Path) -> Sequence[str]:
-        """What is in the folder; nothing where there is none."""
+        """What is in the folder; nothing where there is none. Raises `NotADirectoryError` where there is something else."""
         ...
 
     def size(self, path: Path) -> int:
@@ -120,14 +126,26 @@ class RealDisk:
 
     def names(self, folder: Path) -> Sequence[str]:
         """As in `Disk`."""
-        return [path.name for path in folder.iterdir()] if folder.exists() else []
+        try:
+            return [path.name for path in folder.iterdir()]
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            if os.path.lexists(folder):
+                raise NotADirectoryError(errno.ENOTDIR, "It is no folder", str(folder)) from None
+            return []
 
     def size(self, path: Path) -> int:
         """As in `Disk`."""
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise FileNotFoundError(errno.ENOENT, "It is no file", str(path))
-        return status.st_size
+        try:
+            status = path.stat()
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+        else:
+            if stat.S_ISREG(status.st_mode):
+                return status.st_size
+        raise FileNotFoundError(errno.ENOENT, "It is no file", str(path))
 
     def identity(self, folder: Path) -> tuple[int, int]:
         """As in `Disk`."""
@@ -180,9 +198,14 @@ class RealDisk:
         return status.f_bavail * status.f_frsize
 
 
+def unfinished(name: str) -> str:
+    """What a file is called until it can take its place."""
+    return f".{name}.unfinished"
+
+
 def replaced(disk: Disk, path: Path, content: bytes) -> bool:
     """Write a file whole: under another name, synced, and then renamed. Whether that succeeded; if not, what was there before is there."""
-    beside = path.with_name(f".{path.name}.unfinished")
+    beside = path.with_name(unfinished(path.name))
     try:
         if beside.name in disk.names(path.parent):
             disk.unlink(beside)

@@ -11,8 +11,8 @@ from pathlib import Path
 from penstock.model.errors import Misconfigured
 from penstock.model.gaps import Gap
 from penstock.queue.durable.disk import Disk, RealDisk
+from penstock.queue.durable.displacing import Finding
 from penstock.queue.durable.lock import FolderLock
-from penstock.queue.durable.opening import Finding
 from penstock.queue.durable.store import Store
 from penstock.queue.durable.writing import NO_ROOM
 from penstock.queue.listeners import Listeners

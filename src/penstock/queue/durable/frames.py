@@ -18,6 +18,9 @@ HEADER = struct.Struct("<4sIBBH10sQIqII")
 CHECKED_FROM = 8
 """The header's checksum covers what stands behind it."""
 
+BEYOND = 1 << 63
+"""No log comes to such an offset."""
+
 LOG_BYTES = 16
 """Of the name of a log, which is the body of a segment's first block."""
 
@@ -138,19 +141,42 @@ def header_at(data: bytes | memoryview, position: int) -> Header | None:
         return None
     header = Header._make(HEADER.unpack_from(data, position))
     is_right = header.magic == MAGIC and header.header_crc == crc32(data[position + CHECKED_FROM : position + HEADER.size])
-    return header if is_right else None
+    return header if is_right and header.first < BEYOND else None
 
 
 def is_whole(header: Header, body: bytes | memoryview) -> bool:
-    """Whether the body is the one the header was made for."""
-    return len(body) == header.length and crc32(body) == header.body_crc
+    """Whether the body is the one the header was made for, and can be taken apart."""
+    return len(body) == header.length and crc32(body) == header.body_crc and _holds_together(header, body)
+
+
+def _holds_together(header: Header, body: bytes | memoryview) -> bool:
+    """Whether the body of a known kind has the parts that it says; only what somebody else has written does not."""
+    if header.kind == Kind.ENTRIES:
+        return 0 < 4 * header.offsets <= header.length
+    if header.kind == Kind.GAP:
+        return header.offsets == 1 and _gap_of(body) is not None
+    if header.kind == Kind.SEAL:
+        return header.length >= _SEAL.size and header.length == _seal_bytes(*_SEAL.unpack_from(body))
+    return header.kind != Kind.START or header.length == LOG_BYTES
+
+
+def _seal_bytes(_: int, points: int, marked: int) -> int:
+    """How long the body of a seal is, which has at least one point."""
+    return _SEAL.size + points * _POINT.size + marked * 8 + TRAILER_BYTES if points else 0
+
+
+def _gap_of(body: bytes | memoryview) -> Gap | None:
+    try:
+        return Gap(**json.loads(bytes(body)))
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def entries_of(header: Header, body: memoryview) -> Entries:
     """The stretch that a whole block of entries, or of a gap, holds."""
     first = Place(header.lane, header.epoch, header.first)
     if header.kind == Kind.GAP:
-        return Entries(first, header.offsets, header.appended_us, gap=Gap(**json.loads(bytes(body))))
+        return Entries(first, header.offsets, header.appended_us, gap=_gap_of(body))
     content = bytes(body)
     bodies, at = [], 4 * header.offsets
     for length in struct.unpack_from(f"<{header.offsets}I", content):

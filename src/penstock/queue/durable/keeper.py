@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from penstock.queue.consumers import Consumer, Consumers
+from penstock.queue.durable.displacing import QUARANTINE
 from penstock.queue.durable.documents import CONSUMERS, record_of
 from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.opening import give_back, tidy
 from penstock.queue.durable.state import State
-from penstock.queue.durable.survey import QUARANTINE
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.log import Place
 

@@ -16,11 +16,11 @@ from typing import TypeVar
 from penstock.model.errors import TryLater
 from penstock.queue.durable.disk import RealDisk
 from penstock.queue.durable.disklog import naming
+from penstock.queue.durable.displacing import QUARANTINE, listed
 from penstock.queue.durable.lock import holder
 from penstock.queue.durable.opening import Contents, contents
 from penstock.queue.durable.reader import Reader
 from penstock.queue.durable.state import State
-from penstock.queue.durable.survey import QUARANTINE
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.log import Entries, Kept, LogSettings, Place
 from penstock.queue.machine import Machine
@@ -128,4 +128,6 @@ def _leave_out_unwritten(found: Contents) -> None:
 def _files(disk: StillDisk, folder: Path) -> set[Path]:
     """The files in the folders of all lanes."""
     places: Iterable[Path] = (folder, folder / QUARANTINE)
-    return {place / lane / name for place in places for lane in disk.names(place) if lane.isdecimal() for name in disk.names(place / lane)}
+    return {
+        place / lane / name for place in places for lane in listed(disk, place) if lane.isdecimal() for name in listed(disk, place / lane)
+    }

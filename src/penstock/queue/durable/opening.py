@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -10,29 +9,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from penstock.model.errors import Misconfigured
 from penstock.queue.consumers import Consumer
-from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.disk import UNREADABLE, Disk
+from penstock.queue.durable.displacing import FOREIGN, NOT_MOVED, QUARANTINE, Finding, listed, size_of
 from penstock.queue.durable.documents import (
     CONSUMERS,
     IDENTITY,
+    MOST_BYTES,
     VERSION,
     ConsumersRecord,
     DocumentDamaged,
     Identity,
-    checked,
+    decoded,
     known_from,
     places,
+    version_of,
 )
 from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.lane import Lane
-from penstock.queue.durable.survey import QUARANTINE, SUFFIX, Survey, log_of, survey
+from penstock.queue.durable.survey import SUFFIX, Survey, log_of, survey
 from penstock.queue.log import MOST_LANES, NO_EPOCH
 
-FOREIGN = "foreign"
-NOT_MOVED = ", and could not be moved"
 RELEASED = ".released"
 
 T = TypeVar("T", Identity, ConsumersRecord)
@@ -42,17 +40,6 @@ class LogOfAnotherVersion(Misconfigured):
     """A log was written by a newer version of Penstock."""
 
     default_hint = "Nothing was changed. Open it with that version."
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it was left, and what was done about it."""
-
-    path: Path
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.what}"
 
 
 @dataclass(slots=True)
@@ -169,7 +156,7 @@ def give_back(disk: Disk, file: SegmentFile, *, keep_damaged: bool) -> None:
 
 def tidy(disk: Disk, folder: Path, needed: AbstractSet[Path], oldest_us: int) -> None:
     """Remove what is in a quarantine and can be of use to a person only, if it is older than that."""
-    for path in (folder / name for name in disk.names(folder)):
+    for path in (folder / name for name in listed(disk, folder)):
         if path not in needed:
             with suppress(OSError):
                 if disk.modified_us(path) < oldest_us:
@@ -180,22 +167,22 @@ def _is_lane(disk: Disk, folder: Path) -> bool:
     """Whether a lane may be in the folder. One with a greater number is somebody's own: a copy that is called by its date."""
     if not folder.name.isdecimal() or int(folder.name) >= MOST_LANES or folder.name != str(int(folder.name)):
         return False
-    return any(name.endswith(SUFFIX) for name in disk.names(folder))
+    return any(name.endswith(SUFFIX) for name in listed(disk, folder))
 
 
 def _document(disk: Disk, path: Path, kind: type[T], damaged: list[Path]) -> T | None:
-    if path.name not in disk.names(path.parent):
+    if path.name not in disk.names(path.parent) or (size_bytes := size_of(disk, path)) is None:
         return None
     try:
-        line = checked(disk.read(path, 0, disk.size(path)))
+        content = disk.read(path, 0, min(size_bytes, MOST_BYTES))
+        if (version := version_of(content)) > VERSION:
+            raise LogOfAnotherVersion(f"{path} says version {version}, and this is version {VERSION}")
+        return decoded(content, kind)
     except (DocumentDamaged, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EIO:
+        if isinstance(error, OSError) and error.errno not in UNREADABLE:
             raise
         damaged.append(path)
         return None
-    if (version := msgspec.json.decode(line)["version"]) > VERSION:
-        raise LogOfAnotherVersion(f"{path} says version {version}, and this is version {VERSION}")
-    return msgspec.json.decode(line, type=kind)
 
 
 def _synced(disk: Disk, surveyed: Survey) -> Iterator[Finding]:

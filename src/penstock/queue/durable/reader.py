@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
+from penstock.queue.durable.disk import GONE, UNREADABLE
 from penstock.queue.durable.extents import Extent
 from penstock.queue.durable.frames import Damaged
 from penstock.queue.durable.opening import to_quarantine
@@ -15,7 +15,7 @@ from penstock.queue.durable.state import State
 from penstock.queue.durable.survey import look_closely
 from penstock.queue.log import Entries, Place
 
-LOST = frozenset({errno.EIO, errno.ENOENT})
+LOST = UNREADABLE | GONE
 """What the operating system says of bytes that are gone. Whatever else it says is about this process, and is raised."""
 
 T = TypeVar("T")

@@ -83,7 +83,7 @@ def from_seal(file: SegmentFile, read: Read) -> Scan | None:
     if header is None or header.kind != Kind.SEAL or not _of(file, header) or not is_whole(header, frame[HEADER.size :]):
         return None
     extent = unsealed(file, header, seal_of(frame[HEADER.size :]), position)
-    if extent.first != file.first:
+    if not file.first == extent.first < extent.end:
         return None
     file.sealed = True
     return Scan([extent], _log(file, read(0, START_BYTES)), extent.end)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.queue.durable.disk import Disk, replaced
+from penstock.queue.durable.displacing import Finding
 from penstock.queue.durable.documents import ConsumersRecord, Identity, encoded
 from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.lane import Lane
-from penstock.queue.durable.opening import Finding
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.log import Kept, LogSettings, Place
 from penstock.queue.machine import Machine

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.displacing import Finding, displace
 from penstock.queue.durable.documents import IDENTITY, Identity, Pair, pairs
 from penstock.queue.durable.keeper import Keeper
-from penstock.queue.durable.opening import Contents, Finding, contents, mend
+from penstock.queue.durable.opening import Contents, contents, mend
 from penstock.queue.durable.reader import Reader
 from penstock.queue.durable.state import State, sizes
 from penstock.queue.durable.writing import LaneWriter
@@ -27,8 +28,13 @@ class Store:
     def __init__(self, disk: Disk, folder: Path, settings: LogSettings, machine: Machine) -> None:
         """Open the folder, in whatever state it is. Raises `LogOfAnotherVersion`, `OSError` where it may not be used."""
         found = contents(disk, folder, settings.lanes)
+        displaced = [*displace(disk, folder, len(found.lanes))]
         make_folders(disk, folder, len(found.lanes))
-        findings = [*_moved(disk, found, machine), *mend(disk, found, machine.clock_us() - int(settings.retention_s * 1_000_000))]
+        findings = [
+            *_moved(disk, found, machine),
+            *displaced,
+            *mend(disk, found, machine.clock_us() - int(settings.retention_s * 1_000_000)),
+        ]
         self.cut = found.cut
         self.interrupted = found.interrupted
         self._log = found.log or machine.random(16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,16 +9,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from penstock.queue.durable.disk import Disk
+from penstock.queue.durable.disk import GONE, UNREADABLE, Disk
+from penstock.queue.durable.displacing import QUARANTINE, listed, size_of
 from penstock.queue.durable.extents import Extent, SegmentFile
 from penstock.queue.durable.lane import Lane, cut
 from penstock.queue.durable.scanning import Scan, from_blocks, from_seal
 from penstock.queue.log import NO_EPOCH, Place
 
-QUARANTINE = "quarantine"
 PIECE_BYTES = 4_096
 SUFFIX = ".seg"
-_NAME = re.compile(r"(\d{20})-([0-9a-f]{20})\.seg")
+_NAME = re.compile(r"(0[0-9]{19})-((?!ff)[0-9a-f]{20})\.seg")
+"""No log comes to offsets that need the twentieth digit, or to the year 10,854, in which epochs begin with ff."""
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +121,7 @@ def survey(disk: Disk, folder: Path, number: int) -> Survey:
     """Look at all segments of a lane, also at those that were put in quarantine."""
     lane = Survey(number)
     for place, quarantined in ((folder / str(number), False), (folder / QUARANTINE / str(number), True)):
-        for name in disk.names(place):
+        for name in listed(disk, place):
             if not name.endswith(SUFFIX):
                 continue
             if (file := _segment(disk, place / name, number)) is None:
@@ -137,10 +137,9 @@ def _segment(disk: Disk, path: Path, lane: int) -> SegmentFile | None:
     """The segment that the name says; None where that is no name of one, or no file."""
     if (match := _NAME.fullmatch(path.name)) is None:
         return None
-    try:
-        return SegmentFile(path, lane, bytes.fromhex(match[2]), int(match[1]), disk.size(path))
-    except FileNotFoundError:
+    if (size_bytes := size_of(disk, path)) is None:
         return None
+    return SegmentFile(path, lane, bytes.fromhex(match[2]), int(match[1]), size_bytes)
 
 
 def look(disk: Disk, file: SegmentFile) -> Scan:
@@ -151,18 +150,17 @@ def look(disk: Disk, file: SegmentFile) -> Scan:
 
 def look_closely(disk: Disk, file: SegmentFile) -> Scan:
     """What can be read of a segment, block by block; nothing of one that is gone."""
-    try:
-        return from_blocks(file, _read(disk, file, 0, file.size_bytes))
-    except FileNotFoundError:
-        return from_blocks(file, b"")
+    return from_blocks(file, _read(disk, file, 0, file.size_bytes))
 
 
 def _read(disk: Disk, file: SegmentFile, position: int, length: int) -> bytes:
-    """A part of a file; zeros, which are no block, where the disk cannot read it."""
+    """A part of a file; zeros, which are no block, where the disk cannot read it, and nothing of one that is gone."""
     try:
         return disk.read(file.path, position, length)
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno in GONE:
+            return b""
+        if error.errno not in UNREADABLE:
             raise
     if length <= PIECE_BYTES:
         return bytes(length)

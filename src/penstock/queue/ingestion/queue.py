@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from penstock.model.gaps import Gap
+from penstock.queue.durable.disk import RealDisk
 from penstock.queue.durable.disklog import DiskLog
+from penstock.queue.durable.displacing import listed
 from penstock.queue.durable.documents import IDENTITY
 from penstock.queue.ingestion.desk import Desk
 from penstock.queue.ingestion.errors import AlreadyProcessing, NotAQueue, TooManyFailures
@@ -244,11 +246,11 @@ def opened(settings: QueueSettings) -> Log:
     bounds, folder = LogSettings(lanes=LANES, max_bytes=settings.max_bytes), Path(settings.persist_path)
     if not settings.persist_to_disk:
         return MemoryLog(bounds)
-    if (folder / IDENTITY).exists() and not is_queue(folder):
+    if IDENTITY in listed(RealDisk(), folder) and not is_queue(folder):
         raise NotAQueue(str(folder))
     return DiskLog(folder, bounds)
 
 
 def is_queue(folder: Path) -> bool:
     """Whether an ingestion queue is kept in a folder: its log has the lane of the journal."""
-    return (folder / IDENTITY).exists() and (folder / str(JOURNAL)).is_dir()
+    return {IDENTITY, str(JOURNAL)} <= set(listed(RealDisk(), folder))
