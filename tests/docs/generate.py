@@ -153,12 +153,13 @@ assert result.sanitized_data["value"] == -107.7
 
 ## Many samples
 
-`penstock.instruments.Validated` is a source around any other source whose rows are samples. It has the columns of that one, with `quality`:
+`penstock.instruments.Validated` is a source around any other source whose rows are samples. It has the columns of that one, with `quality`, and with numbers where `value` was text. It needs
+the extra `arrow`, as nothing else on this page does, and `from penstock.instruments import *` leaves it out.
 
 | column | type | |
 |---|---|---|
 | `channel` | text | |
-| `value` | numbers, or text | null is a missing value |
+| `value` | numbers, or text | null is a missing value. Numbers keep their type, text becomes `float64` |
 | `timestamp_ms` | whole numbers | where there is one: milliseconds from whatever the source counts from |
 | `unit`, `quality`, `source` | text | where there are: what was stated with the value |
 | `provider` | text or whole numbers | where there is one: whose channel it is, else `source` is |
@@ -239,6 +240,22 @@ Adapters make points: `JetDriveAdapter` (a sample, or `aggregate_samples(samples
 dictionaries). `convert_to_standard(data)` finds the one that takes the data, `register_adapter(name, adapter)` makes another one known and asks it first. Values are converted into the
 units above; lambda becomes an air/fuel ratio by {stoichiometric}, gasoline. A member is what was measured within its window: nothing is carried on, a closed throttle is 0.0, and what is
 not there is None.
+
+A row of a table of text is a point, or is refused as a whole: for NaN, infinity, a listed column that is no number, and a time that is missing or negative. The error names the row by its
+time, and every column that is wrong. Files are read by Python's `csv`; loggers that write more than a row of names above their columns come with sources of their own.
+
+```python
+import csv
+import io
+
+from penstock.instruments import CSVAdapter
+
+file = io.StringIO("Time,RPM,Horsepower\\n0.05,2000,\\n0.10,3000,81.9\\n0.15,4000,80.1\\n")
+run = [CSVAdapter().convert(row) for row in csv.DictReader(file)]
+
+assert max(point.horsepower for point in run if point.horsepower is not None) == 81.9
+assert run[0].horsepower is None
+```
 
 ```python
 from penstock.instruments import JetDriveAdapter, JetDriveSampleSchema, convert_to_standard

@@ -31,7 +31,7 @@ def test_the_python_of_the_page_holds(folder: Path) -> None:
 
     with closing(sqlite3.connect(folder / "samples.db")) as connection:
         ((raw, records),) = connection.execute("select raw, records from penstock_dead_letters").fetchall()
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert records == 3
     assert raw.decode() in PAGE
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     )
     from penstock.instruments.ingestion_file import get_ingestion_config, get_source_config
     from penstock.instruments.link import CircuitOpen, NotConnected
-    from penstock.instruments.samples import DataSample, DynoDataPointSchema, InnovateSampleSchema, JetDriveSampleSchema
-    from penstock.instruments.validated import Validated, validate_row
+    from penstock.instruments.samples import DataSample, DynoDataPointSchema, InnovateSampleSchema, JetDriveSampleSchema, validate_row
+    from penstock.instruments.validated import Validated as Validated
     from penstock.instruments.validation import ValidationResult, ValidationSettings
     from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, QueueStats
     from penstock.reliability.breakers import Breakers
@@ -71,9 +71,10 @@ _PLACES = {
     "get_source_config": "ingestion_file",
     "register_adapter": "adapters",
     "register_source_config": "config",
-    "validate_row": "validated",
+    "validate_row": "samples",
 }
-"""Which module has what, from here. It is imported when it is asked for: looking at a single sample needs neither Arrow nor the queue."""
+"""Which module has what, from here. It is imported when it is asked for: looking at a single sample needs neither Arrow nor the queue.
+`Validated` looks at columns and needs the extra `arrow`; it comes by its name, and not with `import *`."""
 
 __all__ = [
     "BaseIngestionClient",
@@ -102,7 +103,6 @@ __all__ = [
     "QueueStats",
     "RetrySettings",
     "SourceConfig",
-    "Validated",
     "ValidationResult",
     "ValidationSettings",
     "convert_to_standard",

@@ -10,10 +10,22 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from penstock.instruments.points import STOICHIOMETRIC, Reading, point, target
-from penstock.instruments.ranges import plain_name
+from penstock.instruments.hooks import text_of
+from penstock.instruments.inspection import LATEST_MS
+from penstock.instruments.points import STOICHIOMETRIC, UNITS_OF_A_POINT, Reading, point, target
+from penstock.instruments.ranges import OPEN, plain_name
 from penstock.instruments.samples import DataSample, DynoDataPointSchema, InnovateSampleSchema, JetDriveSampleSchema
-from penstock.instruments.validation import SILENT, BadSample, NotANumber, number
+from penstock.instruments.validation import (
+    INFINITE,
+    NO_TIME,
+    NO_VALUE,
+    NOT_A_NUMBER,
+    SILENT,
+    BadSample,
+    NotANumber,
+    judge,
+    number,
+)
 from penstock.model.counts import counted
 from penstock.model.errors import Misconfigured, Refused
 from penstock.model.units import symbol
@@ -68,18 +80,20 @@ class JetDriveAdapter(DataAdapter):
     def convert(self, data: JetDriveSampleSchema | Mapping[str, Any]) -> DynoDataPointSchema:
         """The point of a single sample; raises `BadSample` where that is refused."""
         sample = _sample(data, JetDriveSampleSchema, self.source_name)
-        return point(_kept(sample)["timestamp_ms"], (reading for _, reading in _measured([sample])))
+        kept = _kept(sample)
+        return _finite(point(kept["timestamp_ms"], (reading for _, reading in _measured([sample]))))
 
     def aggregate_samples(self, samples: Iterable[DataSample], time_window_ms: int = 50) -> list[DynoDataPointSchema]:
         """A point for each window of time in which something was measured; the first window begins with the first reading.
 
         A member is the last value of its channel within the window; of several channels that of the one listed first, of several providers
-        that of the least. A sample that is refused, or while its instrument does not measure, is no reading. Nothing is carried on from an
-        earlier window: what was not measured within one is None. Samples may come in any order.
+        that of the least. A sample that is refused, or while its instrument does not measure, is no reading, and neither is a value that is
+        too large for the unit of a point. Nothing is carried on from an earlier window: what was not measured within one is None. Samples
+        may come in any order.
         """
         if type(time_window_ms) is not int or time_window_ms < 1:
             raise NoWindow(f"{time_window_ms} ms")
-        measured = sorted(_measured(samples), key=itemgetter(0))
+        measured = sorted((one for one in _measured(samples) if isfinite(one[1].converted)), key=itemgetter(0))
         first = measured[0][0] if measured else 0
         windows = groupby(measured, lambda one: (one[0] - first) // time_window_ms)
         return [point(first + number * time_window_ms, (reading for _, reading in those)) for number, those in windows]
@@ -105,7 +119,7 @@ class InnovateAdapter(DataAdapter):
         if (place := kept["sensor_channel"]) > len(self.places):
             raise BadSample(f"sensor_channel: {counted(len(self.places), 'place')} named, and not {place}")
         ratio = None if kept["quality"] in SILENT else _ratio(kept)
-        return DynoDataPointSchema(kept["timestamp_ms"], **{self.places[place - 1]: ratio})
+        return _finite(DynoDataPointSchema(kept["timestamp_ms"], **{self.places[place - 1]: ratio}))
 
 
 class CSVAdapter(DataAdapter):
@@ -122,16 +136,24 @@ class CSVAdapter(DataAdapter):
         """The point of a row. Columns that are not listed are left aside; an empty cell is missing.
 
         Raises:
-            BadSample: the row has no time, or a listed column says something that is no number.
+            BadSample: the row has no time that can be kept, or listed columns say something that is no number, NaN or infinity among it.
+                All of them are named, and the row by its time.
         """
         if not isinstance(data, Mapping):
             raise BadSample(NONE_OF_THESE)
-        cells = {name: _cell(name, data[name]) for name in _names(data) if plain_name(name) in TIMES or target(name)}
-        times = [value * TIMES[plain_name(name)] for name, value in cells.items() if value is not None and plain_name(name) in TIMES]
-        if not times or not isfinite(times[0]):
-            raise BadSample("the row has no time")
-        found = ((target(name), value) for name, value in cells.items() if value is not None)
-        return point(round(times[0]), (Reading(goes, value) for goes, value in found if goes is not None))
+        at_ms, readings, faults = _row_time_ms(data), list[Reading](), list[str]()
+        for name, goes in ((name, target(name)) for name in _names(data)):
+            try:
+                if goes is not None and (value := _cell(name, data[name])) is not None:
+                    readings.append(Reading(goes, value))
+            except BadSample as error:
+                faults.append(error.detail)
+        try:
+            if not faults:
+                return _finite(point(at_ms, readings))
+        except BadSample as error:
+            faults.append(error.detail)
+        raise BadSample(f"row at {at_ms} ms: {'; '.join(faults)}")
 
 
 def register_adapter(name: str, adapter: DataAdapter) -> None:
@@ -209,8 +231,32 @@ def _names(row: Mapping[Any, object]) -> list[str]:
     return [name for name in row if isinstance(name, str)]
 
 
-def _cell(name: str, value: object) -> float | None:
+def _cell(name: str, given: object) -> float | None:
+    """A cell as a number that can be kept; None where it is empty. Raises `BadSample` with the name of its column."""
     try:
-        return number(value)
+        value = number(given)
     except NotANumber as error:
-        raise BadSample(f"{name}: {error}") from None
+        raise BadSample(f"{name}: {NOT_A_NUMBER}: {error.detail}") from None
+    if value is not None and (refused := judge(value, OPEN).refused):
+        raise BadSample(f"{name}: {refused}")
+    return value
+
+
+def _row_time_ms(row: Mapping[str, object]) -> int:
+    """The time of a row, by the first column of times that has one."""
+    named = [name for name in _names(row) if plain_name(name) in TIMES]
+    times = ((name, value * TIMES[plain_name(name)]) for name in named if (value := _cell(name, row[name])) is not None)
+    name, time_ms = next(times, (" or ".join(named), None))
+    if time_ms is None:
+        raise BadSample(f"{name}: {NO_VALUE}" if named else "the row has no time")
+    if not 0 <= time_ms <= LATEST_MS:
+        raise BadSample(f"{name}: {NO_TIME}: {text_of(row[name])[:60]}")
+    return round(time_ms)
+
+
+def _finite(made: DynoDataPointSchema) -> DynoDataPointSchema:
+    """A point whose values have all room in its units; raises `BadSample`."""
+    faults = [f"{name}: {INFINITE}" for name in UNITS_OF_A_POINT if not isfinite(getattr(made, name) or 0.0)]
+    if faults:
+        raise BadSample("; ".join(faults))
+    return made

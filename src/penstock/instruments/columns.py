@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.instruments.ranges import Limits, limits_for
-from penstock.instruments.validation import NotANumber, ValidationSettings, number
+from penstock.instruments.validation import DEFAULT, NotANumber, ValidationSettings, number
 from penstock.model.errors import Misconfigured
 from penstock.model.quality import CODES, Quality
 
@@ -23,8 +23,8 @@ class NoSamples(Misconfigured):
     )
 
 
-def with_quality(schema: pa.Schema) -> pa.Schema:
-    """The columns that samples with these columns have once they were looked at.
+def with_quality(schema: pa.Schema, settings: ValidationSettings = DEFAULT) -> pa.Schema:
+    """The columns that samples with these columns have once they were looked at: `quality`, and values that were text are numbers.
 
     Raises:
         NoSamples: with the column that is missing, or is of another type.
@@ -35,6 +35,8 @@ def with_quality(schema: pa.Schema) -> pa.Schema:
     for name, fits in _TYPES.items():
         if name in schema.names and not fits(schema.field(name).type):
             raise NoSamples(f"`{name}` is {schema.field(name).type}")
+    if settings.enabled and _is_text(schema.field("value").type):
+        schema = schema.set(schema.get_field_index("value"), pa.field("value", pa.float64()))
     quality = pa.field("quality", pa.string())
     at = schema.get_field_index("quality")
     return schema.append(quality) if at < 0 else schema.set(at, quality)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,15 +47,18 @@ class Looked:
 
 def look(rows: pa.RecordBatch, settings: ValidationSettings = DEFAULT) -> Looked:
     """Look at samples, one in each row, with the columns of `with_quality`; raises `NoSamples`."""
-    schema = with_quality(rows.schema)
+    schema = with_quality(rows.schema, settings)
     channels, qualities = Texts.of(rows, "channel"), Texts.of(rows, "quality")
     if not settings.enabled:
-        return Looked(_with(rows, schema, _unchecked(rows)), None, ())
+        return Looked(_with(rows, schema, {"quality": _unchecked(rows)}), None, ())
     compared = Compared.of(channels, Texts.of(rows, "unit"))
-    quality, reasons = _judged(Values.of(rows.column("value"), settings), compared, stated(qualities), settings)
+    values = Values.of(rows.column("value"), settings)
+    quality, reasons = _judged(values, compared, stated(qualities), settings)
     for reason, faulty in _frame(rows, channels, qualities):
         reasons[faulty] = REASONS.index(reason)
-    judged = _with(rows, schema, _NAMES.take(pa.array(quality)))
+    as_text = schema.field("value").type != rows.schema.field("value").type
+    read = {"value": pa.array(values.floats, mask=values.missing)} if as_text else {}
+    judged = _with(rows, schema, {"quality": _NAMES.take(pa.array(quality)), **read})
     if not reasons.any():
         return Looked(judged, None, ())
     kept = np.flatnonzero(reasons == 0)
@@ -68,8 +71,8 @@ def _unchecked(rows: pa.RecordBatch) -> pa.Array:
     return rows.column("quality").cast(pa.string()).fill_null(Quality.OK.value)
 
 
-def _with(rows: pa.RecordBatch, schema: pa.Schema, quality: pa.Array) -> pa.RecordBatch:
-    columns = dict(zip(rows.schema.names, rows.columns, strict=True)) | {"quality": quality}
+def _with(rows: pa.RecordBatch, schema: pa.Schema, found: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    columns = {**dict(zip(rows.schema.names, rows.columns, strict=True)), **found}
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 

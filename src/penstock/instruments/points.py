@@ -48,7 +48,7 @@ def target(channel: str, unit: str = "") -> Target | None:
     found = listed(channel)
     if found is None or not found.field:
         return None
-    of, to, rank = unit or found.unit, UNITS_OF_A_POINT[found.field], _RANKS[plain_name(channel)]
+    of, to, rank = unit.strip() or found.unit, UNITS_OF_A_POINT[found.field], _RANKS[plain_name(channel)]
     if (symbol(of), to) == ("lambda", "AFR"):
         return Target(found.field, rank, STOICHIOMETRIC, 0.0)
     try:
@@ -65,6 +65,11 @@ class Reading:
     value: float
     provider: int = 0
 
+    @property
+    def converted(self) -> float:
+        """In the unit of the point; infinite where it is too large for that."""
+        return self.value * self.target.scale + self.target.offset
+
 
 def point(timestamp_ms: int, readings: Iterable[Reading]) -> DynoDataPointSchema:
     """The point of some readings, in the order of their times: the last one of the channel that goes before the others, for each member."""
@@ -73,7 +78,7 @@ def point(timestamp_ms: int, readings: Iterable[Reading]) -> DynoDataPointSchema
         before = chosen.get(reading.target.field)
         if before is None or _order(reading) <= _order(before):
             chosen[reading.target.field] = reading
-    return DynoDataPointSchema(timestamp_ms, **{name: one.value * one.target.scale + one.target.offset for name, one in chosen.items()})
+    return DynoDataPointSchema(timestamp_ms, **{name: one.converted for name, one in chosen.items()})
 
 
 def _order(reading: Reading) -> tuple[int, int]:

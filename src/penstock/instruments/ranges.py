@@ -192,7 +192,7 @@ def limits_for(channel: str, unit: str = "") -> Limits:
         return OPEN
     for limits in found.sensor.limits:
         try:
-            return limits.stated_in(unit or found.unit)
+            return limits.stated_in(unit.strip() or found.unit)
         except NotConvertible:
             continue
     return replace(OPEN, unit=unit, warn_low=inf, remark=f"{unit} is no unit of {found.sensor.name} that is known here")

@@ -1,12 +1,13 @@
-"""Samples as they come from instruments, and points of a dyno run; each can be looked at by itself."""
+"""Samples as they come from instruments, as rows too, and points of a dyno run; each can be looked at by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.instruments.inspection import Inspection
-from penstock.instruments.validation import DEFAULT, ValidationResult, ValidationSettings
+from penstock.instruments.validation import DEFAULT, BadSample, ValidationResult, ValidationSettings
 from penstock.model.quality import Quality
 
 LARGEST_ID = 0xFFFF
@@ -109,6 +110,22 @@ class DynoDataPointSchema:
             if value is not None:
                 inspection.value(name, name, "")
         return inspection.result()
+
+
+def validate_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a sample with its quality, and with numbers for text; a stage, `python = "penstock.instruments.validate_row"`.
+
+    Raises:
+        BadSample: with everything that is wrong about it; the stage refuses the row for that.
+    """
+    stated = {"unit": row.get("unit") or "", "quality": row.get("quality") or Quality.OK}
+    inspection = Inspection({"channel": None, "value": None, **row, **stated}, DEFAULT)
+    inspection.sample()
+    result = inspection.result()
+    if not result.is_valid:
+        raise BadSample.of(result)
+    read = {name: inspection.members[name] for name in ("timestamp_ms", "value") if isinstance(row.get(name), str)}
+    return {**row, **read, "quality": result.quality.value}
 
 
 def _members(sample: DataSample | DynoDataPointSchema) -> dict[str, Any]:

@@ -1,29 +1,26 @@
-"""Samples of any source, looked at on their way; and the same for a row of a python stage."""
+"""Samples of any source, looked at on their way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.instruments.columns import with_quality
-from penstock.instruments.inspection import Inspection
 from penstock.instruments.looking import look
 from penstock.instruments.refusals import RefusedRun
-from penstock.instruments.validation import DEFAULT, BadSample, ValidationSettings
-from penstock.model.quality import Quality
+from penstock.instruments.validation import DEFAULT, ValidationSettings
 from penstock.ports.flow import Batch, Refusal
 from penstock.ports.source import Growing, Partition, Plan, Progress, Releasing, Source, Splittable
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """`source`, whose rows are samples (`penstock.instruments.columns.with_quality`), each with its quality.
+    """`source`, whose rows are samples (`penstock.instruments.columns.with_quality`), each with its quality and its value as a number.
 
     What is refused is one dead letter for each unbroken run of one reason in one channel of one provider, within a batch: letters become
     durable with the position behind them, so that no run goes on past it.
@@ -49,8 +46,8 @@ class Validated:
 
     @property
     def schema(self) -> pa.Schema:
-        """The source's, with `quality`; raises `NoSamples`."""
-        return with_quality(self.source.schema)
+        """The source's, with `quality`; a `value` of text is one of numbers. Raises `NoSamples`."""
+        return with_quality(self.source.schema, self.settings)
 
     async def plan(self, done: Progress) -> Plan:
         """The source's."""
@@ -75,18 +72,3 @@ def _looked_at(batch: Batch, settings: ValidationSettings) -> Batch:
 def _letter(run: RefusedRun, records: np.ndarray) -> Refusal:
     first, *also = records[run.numbers].tolist()
     return Refusal(first, run.raw, run.reason, f"{run.provider or 'unknown'}, {run.channel or 'unknown'}", tuple(also))
-
-
-def validate_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a sample, with its quality: for `python = "penstock.instruments.validate_row"` in a pipeline file.
-
-    Raises:
-        BadSample: with everything that is wrong about it; the stage refuses the row for that.
-    """
-    stated = {"unit": row.get("unit") or "", "quality": row.get("quality") or Quality.OK}
-    inspection = Inspection({"channel": None, "value": None, **row, **stated}, DEFAULT)
-    inspection.sample()
-    result = inspection.result()
-    if not result.is_valid:
-        raise BadSample.of(result)
-    return {**row, "quality": result.quality.value}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,6 +172,16 @@ def test_a_refused_sample_makes_no_point(members: dict[str, Any]) -> None:
     assert convert_to_standard(asdict(good)) == convert_to_standard(good) == DynoDataPointSchema(5, tps=1.0)
 
 
+def test_a_value_too_large_for_the_unit_of_a_point_is_no_reading() -> None:
+    """A number that is finite as lambda and not as air/fuel ratio: no point has infinity, alone it is an error."""
+    large = sample(0, "Air/Fuel Ratio 1", 1.7e308, "lambda")
+
+    assert [there(point) for point in JETDRIVE.aggregate_samples([large, sample(1, "TPS", 5.0)])] == [{"timestamp_ms": 1, "tps": 5.0}]
+    for source in (large, InnovateSampleSchema(5, "innovate", "AFR_2", 14.0, lambda_value=1.7e308, sensor_channel=2)):
+        with pytest.raises(BadSample, match="afr.*: the value is infinite"):
+            convert_to_standard(source)
+
+
 @pytest.mark.parametrize(
     ("members", "wanted"),
     [
@@ -246,12 +258,57 @@ def test_a_row_of_a_table_is_a_point() -> None:
 
 @pytest.mark.parametrize(
     ("row", "said"),
-    [({"time_ms": "", "rpm": "1"}, "no time"), ({"Time": "nan", "rpm": "1"}, "no time"), ({"time_ms": "7", "rpm": "26D"}, "rpm: .*26D")],
+    [
+        ({"time_ms": "", "rpm": "1"}, "time_ms: there is no value"),
+        ({"time_ms": None, "rpm": "1"}, "time_ms: there is no value"),
+        ({"rpm": "1"}, "the row has no time"),
+        ({"Time": "nan", "rpm": "1"}, "Time: the value is NaN"),
+        ({"Time": "-0.05", "rpm": "1"}, "Time: timestamp_ms is no number of milliseconds: -0.05"),
+        ({"Time": "1e30", "rpm": "1"}, "Time: timestamp_ms is no number of milliseconds"),
+        ({"Time": math.inf, "rpm": "1"}, "Time: the value is infinite"),
+        ({"time_ms": "7", "rpm": "26D"}, "row at 7 ms: rpm: the value is no number: 26D"),
+        ({"time_ms": "7", "(ECU) RPM": "nan"}, r"row at 7 ms: \(ECU\) RPM: the value is NaN"),
+        ({"time_ms": "7", "rpm": "1", "IAT": -math.inf}, "row at 7 ms: IAT: the value is infinite"),
+        ({"time_ms": "7", "torque_nm": "inf", "rpm": math.nan, "TPS": "open"}, "row at 7 ms: torque_nm: .*; rpm: .*; TPS: .*"),
+        ({"time_ms": "7", "lambda": 1.7e308}, "row at 7 ms: afr: the value is infinite"),
+        ({"time_ms": "7", "rpm": True}, "rpm: the value is no number: True"),
+    ],
 )
 def test_a_row_that_cannot_be_read_is_refused(row: dict[str, object], said: str) -> None:
-    """Without a time, or where a listed column is no number."""
+    """Without a time, or where a listed column is no number that can be kept; with the row and all of the columns."""
     with pytest.raises(BadSample, match=said):
         CSVAdapter().convert(row)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["Time", "time_ms", "rpm", "IAT", "lambda", "TPS", "x"]), st.none() | st.floats() | st.text(max_size=4))
+)
+def test_a_point_of_a_row_is_made_of_finite_numbers(row: dict[str, object]) -> None:
+    """Or the row is refused; what is not there is None."""
+    try:
+        point = CSVAdapter().convert(row)
+    except BadSample:
+        return
+
+    assert 0 <= point.timestamp_ms < 1 << 64
+    assert all(math.isfinite(value) for value in there(point).values())
+    assert [name for name in ("rpm", "tps", "iat") if name not in {plain.casefold() for plain in row} and name in there(point)] == []
+
+
+def test_a_table_is_read_row_by_row(tmp_path: Path) -> None:
+    """What stands here for 001's `parse_file` and `peak_hp`: the rows of `csv`, each a point or refused by itself."""
+    (tmp_path / "run.csv").write_text("Time,Horsepower,RPM\n0.05,,2000\n0.10,81.9,3000\n0.15,nan,4000\n0.20,80.1,5000\n")
+    points, refused = list[DynoDataPointSchema](), list[str]()
+
+    with (tmp_path / "run.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                points.append(CSVAdapter().convert(row))
+            except BadSample as error:
+                refused.append(error.detail)
+
+    assert max(point.horsepower for point in points if point.horsepower is not None) == 81.9
+    assert refused == ["row at 150 ms: Horsepower: the value is NaN"]
 
 
 @pytest.mark.parametrize("data", [7, None, "unknown", b"rpm", {"rpm": 1}, {"Time": 1, "Fuel Pump Relay": 0}, {1: 2}])

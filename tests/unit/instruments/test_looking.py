@@ -34,7 +34,7 @@ def samples(value: st.SearchStrategy[Any]) -> st.SearchStrategy[list[DataSample]
         st.sampled_from(["jetdrive", "innovate", " "]),
         st.sampled_from(CHANNELS),
         value,
-        st.sampled_from(["", "", "°C", "rpm", "furlong"]),
+        st.sampled_from(["", "", "  ", "°C", "rpm", "furlong"]),
         st.sampled_from(["ok", "ok", "ok", "warn", "out_of_range", "not_measuring", "gap", "good"]),
     )
     return st.lists(one, max_size=30)
@@ -68,8 +68,16 @@ def agrees(given: list[DataSample], looked: Looked, settings: ValidationSettings
     assert (list(range(len(given))) if looked.kept is None else list(looked.kept)) == kept
     assert looked.rows.column("quality").to_pylist() == [str(alone[number].quality) for number in kept]
     assert looked.rows.column("timestamp_ms").to_pylist() == [given[number].timestamp_ms for number in kept]
+    assert list(map(told, looked.rows.column("value").to_pylist())) == [
+        told((alone[number].sanitized_data or {})["value"]) for number in kept
+    ]
     assert sorted((run.provider, run.channel, run.reason, run.numbers) for run in looked.refused) == sorted(runs)
     assert [run.numbers[0] for run in looked.refused] == sorted(run.numbers[0] for run in looked.refused)
+
+
+def told(value: Any) -> str:  # noqa: ANN401 - any number
+    """A value so that NaN is itself, 0 is not missing, and a text is no number; all numbers of one value are the same."""
+    return repr(value if value is None or isinstance(value, str) else float(value))
 
 
 def _by_channel(given: list[DataSample]) -> list[tuple[tuple[str, str], list[tuple[int, DataSample]]]]:
@@ -104,6 +112,49 @@ def reasons(first: int, looked: Looked) -> list[tuple[int, str]]:
 def test_written_numbers_are_read_as_each_sample_alone(given: list[DataSample], settings: ValidationSettings) -> None:
     """A column of text is read like text."""
     agrees(given, look(columns(given, pa.string()), settings), settings)
+
+
+OF_TYPES: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    pa.int8(): st.integers(-128, 127),
+    pa.uint16(): st.integers(0, 65_535) | st.sampled_from([500, 15_000, 20_000]),
+    pa.int32(): st.integers(-(1 << 31), (1 << 31) - 1) | st.integers(-50, 20_001),
+    pa.int64(): st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-50, 20_001),
+    pa.uint64(): st.integers(0, (1 << 64) - 1) | st.integers(0, 20_001),
+    pa.float32(): st.floats(width=32) | st.floats(-41, 20_001, width=32),
+    pa.float64(): values,
+    pa.decimal128(38, 9): st.decimals(-(10**28), 10**28, places=9) | st.sampled_from(list(map(Decimal, ("148.888888889", "6", "20000.1")))),
+    pa.decimal256(60, 20): st.decimals(-(10**39), 10**39, places=20),
+    pa.string(): written,
+    pa.large_string(): written,
+    pa.dictionary(pa.int32(), pa.string()): written,
+}
+
+
+@pytest.mark.parametrize("kind", OF_TYPES, ids=str)
+@given(st.data(), settings)
+def test_values_of_all_types_are_looked_at_as_each_alone(kind: pa.DataType, data: st.DataObject, settings: ValidationSettings) -> None:
+    """The same samples are kept, with the same qualities and the same values, those of a text as numbers."""
+    given = data.draw(samples(st.none() | OF_TYPES[kind]))
+
+    agrees(given, look(columns(given, kind), settings), settings)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+def test_text_becomes_a_column_of_numbers(kind: pa.DataType) -> None:
+    """A text of nothing is null; where nothing is looked at, text stays text."""
+    rows = pa.record_batch(
+        {
+            "channel": ["rpm"] * 4,
+            "value": pa.array(["12.5", " 3e3", "", None], pa.string()).cast(kind),
+            "quality": ["ok", "ok", "gap", "gap"],
+        }
+    )
+    off = ValidationSettings(enabled=False)
+
+    assert look(rows).rows.column("value") == pa.array([12.5, 3_000.0, None, None])
+    assert with_quality(rows.schema).field("value").type == pa.float64()
+    assert look(rows, off).rows.column("value") == rows.column("value")
+    assert with_quality(rows.schema, off).field("value").type == kind
 
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.int64(), pa.decimal128(12, 2)])

@@ -15,6 +15,7 @@ from penstock.instruments import (
     DataSample,
     DynoDataPointSchema,
     InnovateSampleSchema,
+    JetDriveAdapter,
     JetDriveSampleSchema,
     ValidationResult,
     ValidationSettings,
@@ -63,6 +64,15 @@ def test_the_unit_that_came_with_a_value_counts(value: float, quality: str) -> N
     assert result.quality == quality
     assert result.sanitized_data is not None
     assert (result.sanitized_data["value"], result.sanitized_data["unit"]) == (value, "°C")
+
+
+@pytest.mark.parametrize("unit", [" ", "\t", "   "])
+def test_a_unit_of_blanks_is_none(unit: str) -> None:
+    """As a table of fixed widths has it: the value is compared in the listed unit, and makes the same point."""
+    blank = JetDriveSampleSchema(0, "jetdrive", "IAT", 93.0, unit)
+
+    assert blank.validate().quality == blank.validate(ValidationSettings(strict_mode=True)).quality == "ok"
+    assert JetDriveAdapter().convert(blank) == DynoDataPointSchema(0, iat=93.0)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +193,8 @@ def test_every_value_of_a_point_is_looked_at() -> None:
 
 def test_everything_is_imported_from_one_place() -> None:
     """Each name of the interface is there, is shown, and another one is an error that names it."""
-    assert set(penstock.instruments.__all__) == set(penstock.instruments._PLACES)
-    for name in penstock.instruments.__all__:
+    assert {*penstock.instruments.__all__, "Validated"} == {*penstock.instruments._PLACES}
+    for name in penstock.instruments._PLACES:
         assert getattr(penstock.instruments, name).__name__ == name
         assert name in dir(penstock.instruments)
     with pytest.raises(AttributeError, match="DataSimple"):

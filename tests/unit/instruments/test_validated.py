@@ -85,6 +85,17 @@ def test_strict_mode_goes_with_the_source() -> None:
     assert [(refusal.row, refusal.reason) for refusal in batch.refused] == [(201, NAN), (500, "outside of 0 to 20,000 rpm")]
 
 
+def test_numbers_written_as_text_are_stored_as_numbers(database: Path) -> None:
+    """A table of texts becomes one whose values can be summed."""
+    texts = pa.table({"channel": ["rpm"] * 3, "value": ["1000", " 12.5 ", "3e3"]})
+
+    penstock.run(Validated(MemorySource(texts)), to=str(database), table="samples", mode="append")
+
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("select sum(value), min(typeof(value)) from samples").fetchone() == (4_012.5, "real")
+    connection.close()
+
+
 def test_rows_that_are_no_samples_are_told_before_anything_is_read() -> None:
     """By the columns."""
     with pytest.raises(NoSamples, match="channel"):
@@ -102,8 +113,20 @@ def test_rows_that_are_no_samples_are_told_before_anything_is_read() -> None:
     ],
 )
 def test_a_row_gets_its_quality(row: dict[str, object], wanted: str) -> None:
-    """And is otherwise what it was."""
-    assert validate_row(row) == row | {"quality": wanted}
+    """And is otherwise what it was, numbers that were written as text apart."""
+    read = {name: float(value) for name, value in row.items() if name == "value" and isinstance(value, str)}
+    found = validate_row(row)
+
+    assert found == row | {"quality": wanted} | read
+    assert type(found["value"]) is (float if read else type(row["value"]))
+
+
+def test_a_row_has_the_numbers_that_a_column_has() -> None:
+    """Time and value, written as text; an empty text is no value."""
+    assert validate_row({"channel": "rpm", "value": " 12.5", "timestamp_ms": "7"}) == {
+        "channel": "rpm", "value": 12.5, "timestamp_ms": 7, "quality": "warn",
+    }  # fmt: skip
+    assert validate_row({"channel": "rpm", "value": "", "quality": "gap"})["value"] is None
 
 
 @pytest.mark.parametrize(
