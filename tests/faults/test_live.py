@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -18,9 +20,11 @@ from typing import Any
 
 import pytest
 
+from penstock.model.gaps import SHED
 from penstock.queue.capture import KILLED
 from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogSettings
+from penstock.stores.sqlite.errors import FileBusy
 from tests.conftest import LONG
 from tests.faults.campaign import PENSTOCK
 from tests.faults.matrix import Place
@@ -35,6 +39,7 @@ class Program:
 
     run: subprocess.Popen[str]
     numbers: count[int]
+    padding: str
     written: list[int] = field(default_factory=list)
     enough: threading.Event = field(default_factory=threading.Event)
 
@@ -48,7 +53,9 @@ class Program:
             while not self.enough.wait(0.005):
                 numbers = [next(self.numbers) for _ in range(LINES_AT_ONCE)]
                 self.written += numbers
-                self.run.stdin.write("".join(f'{{"id": {number}, "name": "line {number}"}}\n' for number in numbers))
+                self.run.stdin.write(
+                    "".join(f'{{"id": {number}, "name": "line {number}", "padding": "{self.padding}"}}\n' for number in numbers)
+                )
                 self.run.stdin.flush()
 
     def end(self) -> None:
@@ -63,6 +70,7 @@ class Piped:
 
     place: Place
     sink: str
+    padding: str = ""
     runs: list[list[int]] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
 
@@ -77,7 +85,7 @@ class Piped:
         command = [*PENSTOCK, "run", str(self.file), "--json", "--progress", "log", "--port", "0"]
         pipe = subprocess.PIPE
         run = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        program = Program(run, self.numbers)
+        program = Program(run, self.numbers, self.padding)
         self.runs.append(program.written)
         return run, program
 
@@ -113,11 +121,11 @@ class Piped:
             run.stdin = None
         else:
             run.send_signal(by)
-        out, err = run.communicate(timeout=60) if by is None else self._waited(run, program)
+        out, err = run.communicate(timeout=60) if by is None else self.waited(run, program)
         assert out, err
         return run.returncode, json.loads(out)
 
-    def _waited(self, run: subprocess.Popen[str], program: Program) -> tuple[str, str]:
+    def waited(self, run: subprocess.Popen[str], program: Program) -> tuple[str, str]:
         """What it says while its program goes on writing, until the pipe breaks."""
         assert run.stdout is not None
         assert run.stderr is not None
@@ -167,3 +175,79 @@ def test_a_stop_drains_the_pipe(tmp_path: Path, by: signal.Signals) -> None:
     assert (code, result["state"], result["complete"]) == (128 + by, "cancelled", True)
     assert found == piped.runs[0][: len(found)]
     assert found == piped.durable()
+
+
+def test_a_stop_does_not_wait_for_room(tmp_path: Path) -> None:
+    """On a disk without room it ends by itself, and says how many records it let go of: as many as were written into the pipe."""
+    piped = Piped(Place(tmp_path, ""), "sqlite")
+    piped.file.write_text(piped.file.read_text().replace("[queue]", "[queue]\nmin_free_bytes = 1000000000000000"))
+    run, program = piped.start()
+    assert run.stderr is not None
+    said = ""
+    while "has no room" not in said:
+        said += run.stderr.readline()
+        assert run.poll() is None, said
+    program.end()
+    run.send_signal(signal.SIGTERM)
+
+    out, err = piped.waited(run, program)
+
+    assert (run.returncode, json.loads(out)["message"]) == (128 + signal.SIGTERM, "stopped before anything was stored")
+    assert let_go(err) == len(piped.runs[0])
+    assert piped.durable() == []
+
+
+def let_go(said: str) -> int:
+    """Of how many records a run says that it let them go."""
+    told = re.search(r"([\d,]+) records that had been read were let go of", said)
+    assert told is not None, said
+    return int(told[1].replace(",", ""))
+
+
+PADDED = 30_000
+"""Bytes of a line that fills a queue soon."""
+
+ROOM_BYTES = 1 << 26
+
+
+@pytest.mark.skipif(not LONG, reason="it takes a minute; run it with --long")
+def test_a_stop_waits_neither_for_room_nor_for_a_sink_that_is_away(tmp_path: Path) -> None:
+    """With its queue full and its sink locked it ends by itself, and says how many records it let go of; the next run stores the others."""
+    piped = Piped(Place(tmp_path, ""), "sqlite", padding="x" * PADDED)
+    piped.file.write_text(piped.file.read_text().replace("[queue]", f"[queue]\nmax_bytes = {ROOM_BYTES}"))
+    run, program = piped.start()
+    assert run.stderr is not None
+    with closing(locked(tmp_path / "out.db")):
+        said = ""
+        while "has no room" not in said:
+            said += run.stderr.readline()
+            assert run.poll() is None, said
+        run.send_signal(signal.SIGTERM)
+        out, err = piped.waited(run, program)
+    assert run.returncode == FileBusy.exit_code
+    assert "is locked" in json.loads(out)["message"]
+
+    code, result = piped.ended(None)
+
+    found = [number for number, _ in piped.place.found("sqlite")]
+    shed = let_go(err)
+    assert code == 0
+    assert [(loss["count"], loss["uncounted"]) for loss in result["evidence"]["lost"] if loss["cause"] == SHED] == [(shed, 0)]
+    before = [number for number in found if number <= piped.runs[0][-1]]
+    assert before == piped.runs[0][: len(before)]
+    assert 0 < shed <= len(piped.runs[0]) - len(before)
+    assert found[len(before) :] == piped.runs[1]
+
+
+def locked(file: Path) -> sqlite3.Connection:
+    """A SQLite file to which nobody else can write, once something was stored in it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(sqlite3.OperationalError):
+            connection = sqlite3.connect(f"file:{file}?mode=rw", uri=True, isolation_level=None, timeout=30)
+            if connection.execute("select count(*) from out").fetchone() != (0,):
+                connection.execute("begin immediate")
+                return connection
+            connection.close()
+        time.sleep(0.05)
+    raise AssertionError("nothing was stored")

@@ -23,6 +23,8 @@ from penstock.ports.ends import LiveKind, Surroundings
 from penstock.ports.sink import Destination
 from penstock.ports.source import Progress
 
+GIVEN_UP = "stopped on request; the sink could not be written to, and what is not stored waits in the queue"
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -66,13 +68,14 @@ class _Job:
         async with receiving(self.definition, self.around, kind, self.watched) as reception:
             while True:
                 try:
-                    return await self.carry(reception.ends(self._begins), asyncio.Event())
+                    ending = await self.carry(reception.ends(self._begins), reception.given_up)
+                    return ending if ending.evidence else Ending(Outcome("cancelled", GIVEN_UP), None)
                 except (Transient, TryLater) as error:
                     await reception.again(error)
                 except NothingReceived:
                     if not self.watched.stop.is_set():
                         raise
-                    return Ending(Outcome("cancelled", "stopped before anything was received"), None)
+                    return Ending(Outcome("cancelled", "stopped before anything was stored"), None)
 
     def _begins(self, done: Progress) -> bool:
         return self.anew or (self.definition.intake.mode == "replace" and complete(done))

@@ -35,6 +35,11 @@ SAMPLE_BYTES = 2 << 20
 LEAVE_S = 5.0
 """How long a receiver may take to end when the run is over."""
 
+PATIENCE_S = 10.0
+"""After a stop: where nothing is stored for so long, room is not waited for any more, and after as long again no sink that is away."""
+
+LOOK_EVERY_S = 0.1
+
 AGAIN_FIRST_S, AGAIN_CAP_S = 0.5, 30.0
 """How soon the sink is tried again while there is something to receive."""
 
@@ -55,7 +60,10 @@ class Watched:
 
 @dataclass(slots=True)
 class Reception:
-    """A live source that is received into the queue, from its first `begin` on and as long as `receiving` lasts."""
+    """A live source that is received into the queue, from its first `begin` on and as long as `receiving` lasts.
+
+    After a stop the sink may be `given_up`, where it cannot be reached.
+    """
 
     definition: Definition
     around: Surroundings
@@ -64,6 +72,7 @@ class Reception:
     capture: Capture
     arrivals: Arrivals
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
     _begun: bool = False
     _reconciled: bool = False
     _again_s: float = AGAIN_FIRST_S
@@ -129,6 +138,17 @@ class Reception:
         self.arrivals.end(failure)
         self.ended.set()
 
+    async def lose_patience(self) -> None:
+        """After a stop, wait neither for room that nobody makes nor for a sink that is away: the next run stores what is in the queue."""
+        telemetry = self.watched.telemetry
+        await self.watched.stop.wait()
+        await _silence(telemetry)
+        self.capture.leave.set()
+        await _silence(telemetry)
+        async for _ in _looks():
+            if telemetry.variant == "reconnecting":
+                self.given_up.set()
+
     async def leave(self) -> None:
         """Receive no more, and wait for nobody."""
         self.capture.stop.set()
@@ -170,11 +190,12 @@ async def receiving(definition: Definition, around: Surroundings, kind: LiveKind
         stretches = await asyncio.to_thread(attach, log, definition.kept_as)
         reception = Reception(definition, around, kind, watched, capture, Arrivals(stretches, definition.queue.flush_interval_s))
         telemetry.waiting = lambda: stretches.waiting(BEGINNING)
-        stopping = asyncio.create_task(_relay(watched.stop, capture.stop))
+        stopping = [asyncio.create_task(work) for work in (_relay(watched.stop, capture.stop), reception.lose_patience())]
         try:
             yield reception
         finally:
-            stopping.cancel()
+            for task in stopping:
+                task.cancel()
             await reception.leave()
             left = telemetry.waiting()
             telemetry.waiting = lambda: left
@@ -212,6 +233,23 @@ def _teller(telemetry: Telemetry) -> Callable[[str], None]:
 async def _relay(stop: asyncio.Event, other: threading.Event) -> None:
     await stop.wait()
     other.set()
+
+
+async def _silence(telemetry: Telemetry) -> None:
+    """Return once nothing was stored for so long."""
+    stored, since = -1, 0.0
+    async for _ in _looks():
+        if stored != (stored := telemetry.counters["blocks_written_total"]):
+            since = telemetry.clock()
+        elif telemetry.clock() - since >= PATIENCE_S:
+            return
+
+
+async def _looks() -> AsyncIterator[None]:
+    """Several times a second, for ever."""
+    while True:
+        yield
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _sample(stretches: Stretches, start: Position) -> Sequence[Entries]:

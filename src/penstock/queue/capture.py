@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
+from penstock.model.counts import counted
 from penstock.model.errors import Fatal
 from penstock.model.gaps import SHED, Gap
 from penstock.ports.live import LiveSource
@@ -70,7 +71,7 @@ class Capture:
                 break
             except Fatal:
                 with suppress(LogClosed):
-                    tail.finish()
+                    self._finish(tail)
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of a thread, whatever a plugin may raise
                 tail.owe(Gap(READER_FAILED, None, self.clock_us()))
@@ -78,7 +79,16 @@ class Capture:
                 if told != (told := f"{type(error).__name__}: {error}") or tail.loads > before:
                     self.tell(f"the reader failed, and is started again: {told}")
             self.stop.wait(delay_s)
+        self._finish(tail)
+
+    def _finish(self, tail: Tail) -> None:
+        """Everything that was received is durable then; a person hears of what is not."""
         tail.finish()
+        if tail.left:
+            self.tell(f"{counted(tail.left, 'record')} that had been read {'was' if tail.left == 1 else 'were'} let go of for want of room")
+        for gap in tail.owed:
+            number = "unknown how many" if gap.count is None else counted(gap.count, "record")
+            self.tell(f"there was no room even to write down what is missing: {gap.cause}, {number}")
 
     def _last_us(self) -> int | None:
         """When the last entry was appended, as far as that is kept."""
@@ -89,7 +99,7 @@ class Capture:
 
 
 class Tail:
-    """The end of the log, to which nobody else appends; see `Append`.
+    """The end of the log, to which nobody else appends; see `Append`. `loads` came, `left` records did not, although they were to wait.
 
     One load is on its way at a time: the next one waits until it is durable, so that the order stays what it was, whatever fails. What
     comes in meanwhile waits where it comes from, and is taken in one go.
@@ -102,7 +112,7 @@ class Tail:
         self._flying: tuple[Pending, Load, int] | None = None
         self._owed: dict[str, Gap] = {}
         self._has_room, self._told = True, False
-        self.loads = 0
+        self.loads = self.left = 0
 
     def __call__(self, bodies: Sequence[bytes]) -> None:
         """See `Append`. What was let go of is told behind the first load for which there is room again, not while there is none."""
@@ -125,6 +135,11 @@ class Tail:
         """Take note of a gap that lasts until something can be appended again."""
         known = self._owed.get(gap.cause)
         self._owed[gap.cause] = gap if known is None else known.joined(gap)
+
+    @property
+    def owed(self) -> Iterable[Gap]:
+        """Of what is missing, that of which the log says nothing."""
+        return self._owed.values()
 
     def finish(self) -> None:
         """Wait until everything is durable, gaps that are owed too."""
@@ -179,5 +194,7 @@ class Tail:
             self._capture.pause(self._capture.settings.retry_full_s)
             return load
         self._has_room = False
+        if self._waits and not isinstance(load[0], Gap):
+            self.left += len(load)
         self.owe(load[0] if isinstance(load[0], Gap) else Gap(SHED, len(load), self._capture.clock_us()))
         return ()

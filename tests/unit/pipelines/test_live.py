@@ -19,7 +19,7 @@ from penstock.model.errors import Fatal, PenstockError, Transient
 from penstock.model.gaps import Gap, Loss
 from penstock.pipelines import looking
 from penstock.pipelines.definition import Definition, End
-from penstock.pipelines.job import Ending, perform
+from penstock.pipelines.job import GIVEN_UP, Ending, perform
 from penstock.pipelines.live import NothingReceived, folder
 from penstock.pipelines.reading import read
 from penstock.ports.checkpoints import LeaseHeld
@@ -30,6 +30,7 @@ from penstock.queue.capture import KILLED, READER_FAILED
 from penstock.queue.durable.disklog import DiskLog
 from penstock.queue.log import LogLocked, LogSettings
 from penstock.stores.jsonl.entries import learned, recalled
+from penstock.stores.memory import MemorySink
 from tests.unit.pipelines import ends
 
 TEXT = '[source]\ntype = "memory"\ntable = "t"\n[sink]\ntype = "memory"\ntable = "u"\n'
@@ -174,7 +175,7 @@ async def test_a_stop_before_anything_came(live: Callable[[Script], Definition])
 
     ending = await perform(live(Script([setting(stop)], on=True)), Telemetry(), stop)
 
-    assert (ending.outcome.state, ending.outcome.message) == ("cancelled", "stopped before anything was received")
+    assert (ending.outcome.state, ending.outcome.message) == ("cancelled", "stopped before anything was stored")
 
 
 async def test_nothing_tells_no_columns(live: Callable[[Script], Definition]) -> None:
@@ -279,6 +280,49 @@ async def test_a_stop_while_the_sink_is_away(unreachable: list[PenstockError], l
         await perform(live(Script([rows(0, 5), setting(stop)], on=True)), telemetry, stop)
 
     assert telemetry.status().rows_waiting == 5
+
+
+async def test_a_stop_does_not_wait_for_room_for_ever(live: Callable[[Script], Definition], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is stored and there is no room, what was read is let go of, and a person hears how much."""
+    monkeypatch.setattr("penstock.pipelines.live.PATIENCE_S", 0.2)
+    stop, told = asyncio.Event(), list[str]()
+    definition = live(Script([setting(stop), rows(0, 5)]))
+    definition = replace(definition, queue=replace(definition.queue, min_free_bytes=1 << 60))
+
+    ending = await asyncio.wait_for(perform(definition, Telemetry(tell=told.append), stop), 10)
+
+    assert (ending.outcome.state, ending.outcome.message) == ("cancelled", "stopped before anything was stored")
+    assert "5 records that had been read were let go of for want of room" in told
+    assert "there was no room even to write down what is missing: shed, 5 records" in told
+
+
+async def test_a_stop_does_not_wait_for_a_sink_that_went_away(
+    live: Callable[[Script], Definition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when the run began: what is received waits in the queue for the next run."""
+    monkeypatch.setattr("penstock.pipelines.live.PATIENCE_S", 0.2)
+    stop, away = asyncio.Event(), list[bool]()
+    real = MemorySink.open
+
+    def opened(sink: MemorySink, run: Any, schema: Any) -> Any:  # noqa: ANN401 - as it is
+        if away:
+            raise Transient("nobody answers")
+        return real(sink, run, schema)
+
+    monkeypatch.setattr(MemorySink, "open", opened)
+
+    def gone(_: Append) -> None:
+        while "u" not in ends.SINKS or not ends.SINKS["u"].rows:
+            time.sleep(0.01)
+        away.append(True)
+
+    script = Script([rows(0, 5), gone, rows(5, 9), setting(stop)], on=True)
+    ending = await asyncio.wait_for(perform(live(script), Telemetry(), stop), 10)
+    away.clear()
+
+    assert (ending.outcome.state, ending.outcome.message) == ("cancelled", GIVEN_UP)
+    await carried(live(Script([])))
+    assert ids() == list(range(9))
 
 
 async def test_a_queue_has_one_run(live: Callable[[Script], Definition]) -> None:

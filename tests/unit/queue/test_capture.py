@@ -208,17 +208,42 @@ def test_a_run_that_was_killed_and_left_nothing() -> None:
     assert kept(log) == [Gap(KILLED, None, None, 1_000_000)]
 
 
-def test_who_has_to_leave_waits_no_longer() -> None:
-    """What there is no room for is let go then and counted, also where it would have waited."""
-    log, leave = Narrow(fate=lambda: next(fates)), threading.Event()
-    fates = iter(["full", "full", "well"])
+def leaving(log: Narrow, *calls: Callable[[Append], None]) -> list[str]:
+    """What is told where nobody waits for room after the first time."""
+    leave, told = threading.Event(), list[str]()
 
     def pause(_: float) -> None:
         leave.set()
 
-    Capture(Script([appending(b"a", b"b")]), log, leave=leave, pause=pause, clock_us=Clock()).run()
+    Capture(Script(list(calls)), log, leave=leave, pause=pause, tell=told.append, clock_us=Clock()).run()
+    return told
+
+
+def test_who_has_to_leave_waits_no_longer() -> None:
+    """What there is no room for is let go then and counted, also where it would have waited; a person hears how much."""
+    fates = iter(["full", "full", "well"])
+    log = Narrow(fate=lambda: next(fates))
+
+    told = leaving(log, appending(b"a", b"b"))
 
     assert kept(log) == [Gap(SHED, 2, 1_000_000, 2_000_000)]
+    assert told[1:] == ["2 records that had been read were let go of for want of room"]
+
+
+def test_what_cannot_even_be_written_down_is_told() -> None:
+    """Where a gap has no room either, a person hears of it, and how many records it is."""
+    log = Narrow(fate=lambda: "full")
+
+    told = leaving(log, appending(b"a"), lambda append: append.gap(Gap("datagrams lost", 3)), lambda append: append.gap(Gap("unplugged")))
+
+    assert kept(log) == []
+    missing = "there was no room even to write down what is missing"
+    assert told[1:] == [
+        "1 record that had been read was let go of for want of room",
+        f"{missing}: {SHED}, 1 record",
+        f"{missing}: datagrams lost, 3 records",
+        f"{missing}: unplugged, unknown how many",
+    ]
 
 
 FATES = ["well", "full", "full later", "none arrived", "some arrived"]

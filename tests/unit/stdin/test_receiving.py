@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from penstock.model.gaps import Gap
-from penstock.stores.stdin.receiving import TOO_LONG, TORN, Lines
+from penstock.stores.stdin.receiving import TOO_LONG, TORN, InputUnreadable, Lines
 from penstock.testing.live import Kept
 
 
@@ -71,12 +72,12 @@ def test_blank_lines(pipe: tuple[int, int], blank: bool, wanted: list[bytes]) ->
 
 
 def test_a_line_may_be_too_long(pipe: tuple[int, int]) -> None:
-    """It is left out, wherever it was cut, and counted; the lines around it are not touched."""
+    """It is left out, wherever it was cut, and counted where it stood; the lines around it are not touched."""
     long = b"x" * 11
 
     assert received(pipe, b"a\n" + long + b"\nb\n", b"c\n" + long, long, long + b"\nd\n") == [
-        Gap(TOO_LONG, 1, 5, 5),
         b"a",
+        Gap(TOO_LONG, 1, 5, 5),
         b"b",
         b"c",
         Gap(TOO_LONG, 1, 5, 5),
@@ -105,3 +106,54 @@ def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
 
     assert kept.records == [b"a", b"b"]
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_cannot_be_read_ends_it(tmp_path: Path, stopped: bool) -> None:  # noqa: FBT001 - drawn by pytest
+    """A file that is open to be written to: the operating system's word is given, and nothing is tried again."""
+    descriptor, stop = os.open(tmp_path / "lines", os.O_WRONLY | os.O_CREAT), threading.Event()
+    lines = Lines(descriptor, 10, blank=False)
+    os.close(descriptor)
+    if stopped:
+        stop.set()
+
+    with pytest.raises(InputUnreadable, match="Bad file descriptor"):
+        lines.receive(Kept(), stop)
+
+
+def test_what_came_before_it_cannot_be_read_is_kept(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole lines, and that there was half a one."""
+    kept, lines = Kept(), Lines(pipe[0], 10, blank=False, clock_us=lambda: 5)
+    os.write(pipe[1], b"a\nhal")
+    lines._take(kept, 10)
+    os.write(pipe[1], b"f")
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "read", fail)
+    with pytest.raises(InputUnreadable, match="Input/output error"):
+        lines.receive(kept, threading.Event())
+
+    assert kept.records == [b"a", Gap(TORN, 1, 5, 5)]
+
+
+def test_what_somebody_else_was_faster_to_read(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """That passes: it is tried again, and the half line that is here already is gone on with."""
+    kept, lines, real = Kept(), Lines(pipe[0], 10, blank=False), os.read
+
+    def busy(*_: object) -> bytes:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    os.write(pipe[1], b"a\nhal")
+    lines._take(kept, 10)
+    os.write(pipe[1], b"f\n")
+    os.close(pipe[1])
+    monkeypatch.setattr(os, "read", busy)
+
+    with pytest.raises(BlockingIOError):
+        lines.receive(kept, threading.Event())
+    monkeypatch.setattr(os, "read", real)
+    lines.receive(kept, threading.Event())
+
+    assert kept.records == [b"a", b"half"]
