@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from penstock.queue.ingestion.lane import Lane, Stretch, Tried
 from penstock.queue.ingestion.turns import Turns
 
 NEVER_US = 1 << 62
+
+TOKEN_BITS = 62
 
 
 @dataclass(slots=True)
@@ -24,15 +27,17 @@ class Lease:
 class Custody:
     """All lanes, and the leases on the items of those that take turns, which are the first ones.
 
-    At most `most_in_hand` items are leased or put aside, so that what is remembered is bounded by it, and not by how many wait.
+    At most `most_in_hand` items are leased or put aside, so that what is remembered is bounded by it, and not by how many wait. Tokens
+    begin anywhere, so that no lease of another queue, or of an earlier process, has the same.
     """
 
     lanes: list[Lane]
     turns: Turns
     most_in_hand: int
     leases: dict[int, Lease] = field(default_factory=dict)
-    next_token: int = 1
+    next_token: int = field(default_factory=lambda: secrets.randbits(TOKEN_BITS))
     last_chance: Stretch | None = None
+    _held_up: list[Lane] = field(default_factory=list)
     _soonest_us: int = NEVER_US
 
     @property
@@ -48,22 +53,24 @@ class Custody:
     def pick(self, limit: int, now_us: int, *, alone_too: bool = True) -> list[Stretch]:
         """Take at most `limit` waiting items by turns, or one that is under suspicion, alone, if that is wanted.
 
+        A lane whose turn comes to one under suspicion has it next time, before all others: it cannot be handed out together with theirs.
         What is not leased then has to be given back, put aside or settled.
         """
         if self.last_chance is not None:
             return self._pick_last_chance(self.last_chance)
         limit = min(limit, self.most_in_hand - self.in_hand)
+        if alone_too and limit > 0 and self._held_up and (alone := self._held_up.pop(0).take(1)):
+            return alone
         found: list[Stretch] = []
         shares = self.turns.shares(limit, [lane.waiting for lane in self.by_turns], now_us / 1e6)
         for lane, share in zip(self.by_turns, shares, strict=True):
             for stretch in lane.take(share):
                 if stretch.start not in lane.tried:
                     found.append(stretch)
-                elif alone_too and not found:
-                    return [stretch]
                 else:
                     lane.give_back(stretch.start)
-        return found
+                    self._held_up += [lane] if lane not in self._held_up else []
+        return self._held_up.pop(0).take(1) if alone_too and self._held_up and not found else found
 
     def _pick_last_chance(self, chance: Stretch) -> list[Stretch]:
         """An item that has a last chance is handed out while nothing else is, so that what happens then is its own doing."""
@@ -85,7 +92,7 @@ class Custody:
         return lease
 
     def new_token(self) -> int:
-        """One that no lease of this process has had."""
+        """One that no lease has had."""
         self.next_token += 1
         return self.next_token - 1
 
@@ -114,7 +121,10 @@ class Custody:
 
     def settle(self, stretches: Iterable[Stretch]) -> int:
         """These are done with; how many of them were not before."""
-        return sum(self.lanes[lane].settle(start, end) for lane, start, end in stretches)
+        number = sum(self.lanes[lane].settle(start, end) for lane, start, end in stretches)
+        if self.last_chance is not None and self.last_chance.start in self.lanes[self.last_chance.lane].settled:
+            self.last_chance = None
+        return number
 
     def left(self, lease: Lease) -> list[Stretch]:
         """What of a lease is not settled."""

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from penstock.queue.ingestion.errors import NotQueueable
-from penstock.queue.ingestion.item import encoded, identity
+from penstock.queue.ingestion.item import encoded, identity, require_text
 from penstock.queue.ingestion.room import Room
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
@@ -40,6 +40,7 @@ class Enqueueing:
 
     def once(self, source: str, data: Any, lane: int, key: str) -> Steps[str]:  # noqa: ANN401 - any data
         """An item with a key; its id, or that of the item which was enqueued under the key before."""
+        require_text(key, "a key")
         entries = _entries([(source, data, key)])
         store, keys = self._store, self._store.state.keys
         while True:

@@ -106,7 +106,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encoded(items: Iterable[tuple[str, Any] | tuple[str, Any, str] | Envelope]) -> list[bytes]:
@@ -119,6 +119,17 @@ def encoded(items: Iterable[tuple[str, Any] | tuple[str, Any, str] | Envelope]) 
         return list(map(_encode, items))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise NotQueueable(str(error)) from error
+
+
+def require_text(value: object, what: str) -> None:
+    """Raise `NotQueueable` for a source or key that could not be read back."""
+    if type(value) is not str:
+        raise NotQueueable(f"{what} is text")
+
+
+def told(error: object) -> str:
+    """An error as text that can be written down: what the operating system says may hold halves of characters."""
+    return str(error).encode(errors="backslashreplace").decode()
 
 
 def rewritten(found: Envelope) -> bytes:

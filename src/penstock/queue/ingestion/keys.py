@@ -44,7 +44,7 @@ class Keys:
         """An item was enqueued under the key."""
         self._known.pop(key, None)
         self._known[key] = Key(key, now_us + self._window_us, item_id)
-        while (oldest := next(iter(self._known.values()))).until_us <= now_us or len(self._known) > self._most:
+        while self._known and ((oldest := next(iter(self._known.values()))).until_us <= now_us or len(self._known) > self._most):
             del self._known[oldest.key]
 
     def restore(self, keys: Iterable[Key]) -> None:

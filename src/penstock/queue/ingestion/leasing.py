@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Callable
+from contextlib import suppress
 
 from penstock.model.errors import PenstockError
 from penstock.queue.ingestion.again import bury
@@ -12,7 +12,7 @@ from penstock.queue.ingestion.item import QueueItem
 from penstock.queue.ingestion.journal import Ended, Leased
 from penstock.queue.ingestion.lanes import DELIVERED
 from penstock.queue.ingestion.reading import Reader
-from penstock.queue.ingestion.settings import QueueSettings
+from penstock.queue.ingestion.settings import QueueSettings, micros
 from penstock.queue.ingestion.showing import waiting
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
@@ -37,10 +37,14 @@ class Leasing:
             with store.lock:
                 found, noted = self._hand_out(limit)
                 next_us = store.state.custody.next_event_us()
-            yield from self._put_away(found)
-            if found.items:
-                yield from self._outlive(found.token, noted)
-                return found.items
+            try:
+                yield from self._put_away(found)
+                if found.items:
+                    yield from self._outlive(noted)
+                    return found.items
+            except BaseException:
+                self._take_back(found)
+                raise
             now_us = store.clock_us()
             if not found.dead and not found.gaps:
                 if now_us >= until_us or given_up():
@@ -64,7 +68,7 @@ class Leasing:
         found = self._find(limit, now_us)
         if not found.stretches:
             return found, None
-        lease = custody.lease(found.stretches, now_us + int(self._settings.lease_timeout_sec * 1e6))
+        lease = custody.lease(found.stretches, now_us + micros(self._settings.lease_timeout_sec))
         return found, store.note(Leased(lease.token, lease.stretches))
 
     def _find(self, limit: int, now_us: int) -> Found:
@@ -94,15 +98,18 @@ class Leasing:
             with store.lock:
                 store.settle_lazily(Outcome.LOST, [place])
 
-    def _outlive(self, token: int, noted: Pending | None) -> Steps[None]:
+    def _outlive(self, noted: Pending | None) -> Steps[None]:
         """Wait until the lease will be known after a crash. Where it cannot be written, an attempt may not be counted."""
-        if noted is None:
-            return
-        try:
-            yield noted
-        except PenstockError:
-            return
-        except (KeyboardInterrupt, CancelledError):
-            with self._store.lock:
-                self._store.give_back(token)
-            raise
+        if noted is not None:
+            with suppress(PenstockError):
+                yield noted
+
+    def _take_back(self, found: Found) -> None:
+        """Nobody gets what was found: it waits again, untried."""
+        store = self._store
+        with store.lock:
+            if found.stretches:
+                store.give_back(found.token)
+            for place, _ in found.gaps:
+                store.state.custody.lanes[place.lane].give_back(place.start, place.end)
+        store.changed.ring()

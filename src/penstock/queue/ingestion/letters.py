@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from penstock.model.errors import PenstockError
 from penstock.model.gaps import Gap
 from penstock.queue.ingestion.again import again
-from penstock.queue.ingestion.item import Again, Envelope, QueueItem, QueuePriority, encoded
+from penstock.queue.ingestion.item import Again, Envelope, QueueItem, QueuePriority, encoded, require_text, told
 from penstock.queue.ingestion.lane import Lane, Stretch
 from penstock.queue.ingestion.lanes import GAPS, LETTERS
 from penstock.queue.ingestion.showing import gaps, letters
@@ -35,9 +34,10 @@ class Letters:
         with self._store.lock:
             return list(islice(gaps(self._store.log, self._lane(GAPS)), limit))
 
-    def add(self, source: str, data: Any, priority: QueuePriority, error: str) -> Steps[None]:  # noqa: ANN401 - any data
+    def add(self, source: str, data: Any, priority: QueuePriority, error: object) -> Steps[None]:  # noqa: ANN401 - any data
         """A dead letter of what never was an item: it stands in nobody's place, and its id is its own."""
-        own = Again(LETTERS, 0, 0, "", priority, 0, self._store.clock_us(), 0, error)
+        own = Again(LETTERS, 0, 0, "", priority, 0, self._store.clock_us(), 0, told(error))
+        require_text(source, "a source")
         yield from self._store.append(LETTERS, encoded([Envelope(source, data, None, own)]))
 
     def retry(self, item_id: str) -> Steps[bool]:
@@ -57,7 +57,9 @@ class Letters:
 
         try:
             yield from store.append_marked(letter.priority, [again(letter, token, attempts=0)], settle)
-        except PenstockError as error:
+        except GeneratorExit:  # abandoned: what is appended comes, and the letter does not
+            raise
+        except BaseException as error:
             with store.lock:
                 if isinstance(error, AppendUnknown):
                     store.void([token])
@@ -65,14 +67,15 @@ class Letters:
             raise
         return True
 
-    def clear(self, ids: Collection[str] | None = None) -> Steps[int]:
+    def clear(self, ids: str | Iterable[str] | None = None) -> Steps[int]:
         """Let go of dead letters, all or those with these ids, for good; how many there were."""
+        wanted = {ids} if isinstance(ids, str) else set(ids or ())
         with self._store.lock:
             lane = self._lane(LETTERS)
             if ids is None:
                 chosen = lane.oldest(lane.waiting)
             else:
-                offsets = sorted(letter.offset for letter in self._letters() if letter.id in ids)
+                offsets = sorted(letter.offset for letter in self._letters() if letter.id in wanted)
                 chosen = [Stretch(LETTERS, offset, offset + 1) for offset in offsets]
         return (yield from self._store.settle(Outcome.CLEARED, chosen)) if chosen else 0
 

@@ -13,6 +13,7 @@ from penstock.model.errors import Refused, Transient
 from penstock.queue.ingestion.desk import Desk
 from penstock.queue.ingestion.errors import StaleLease, TooManyFailures
 from penstock.queue.ingestion.item import QueueItem
+from penstock.queue.ingestion.settings import micros
 from penstock.queue.ingestion.steps import finish
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,9 @@ IN_A_ROW = 50
 OF_THE_LAST = 200
 SHARE = 0.5
 """Of items that became dead letters: what stops the processing."""
+
+SHORTEST_US = 10_000
+"""Nobody looks more often without being woken."""
 
 PAUSE_S = 0.2
 """After a passing failure of the log."""
@@ -55,12 +59,17 @@ class Processing:
     def __init__(self, desk: Desk, processor: Processor, interval_sec: float, workers: int) -> None:
         self._desk = desk
         self._processor = processor
-        self._interval_us = int(interval_sec * 1e6)
+        if workers < 1:
+            raise ValueError(f"{workers} workers")
+        self._interval_us = max(micros(interval_sec), SHORTEST_US)
         self._lock = threading.Lock()
         self._failures = Failures()
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._work, name=f"penstock-queue-{number}", daemon=True) for number in range(workers)]
+
+    def start(self) -> None:
+        """Have the workers begin."""
         for thread in self._threads:
             thread.start()
 
@@ -77,7 +86,8 @@ class Processing:
     def join(self, timeout_sec: float | None = None) -> None:
         """Wait until the workers have stopped, or so long. Raises what stopped them, once."""
         for thread in self._threads:
-            thread.join(timeout_sec)
+            if thread is not threading.current_thread():
+                thread.join(timeout_sec)
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -116,6 +126,9 @@ class Processing:
             self._count(failed=True)
         except Exception as raised:  # noqa: BLE001 - whatever it is, the item is tried again, and the error kept with it
             self._failed(batch, one, f"{type(raised).__name__}: {raised}")
+        except BaseException as raised:  # it ends the processing, and the attempt
+            self._failed(batch, one, f"{type(raised).__name__}: {raised}")
+            raise
         else:
             if error:
                 self._failed(batch, one, error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from operator import index
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +20,10 @@ from penstock.queue.ingestion.errors import AlreadyProcessing, NotAQueue, TooMan
 from penstock.queue.ingestion.item import QueueItem, QueuePriority
 from penstock.queue.ingestion.lanes import JOURNAL, LANES
 from penstock.queue.ingestion.processing import Processing, Processor
-from penstock.queue.ingestion.settings import QueueSettings
+from penstock.queue.ingestion.settings import QueueSettings, micros
 from penstock.queue.ingestion.stats import QueueStats, stats
 from penstock.queue.ingestion.steps import Steps, finish, finish_async
-from penstock.queue.log import Log, LogFull, LogSettings
+from penstock.queue.log import Log, LogClosed, LogFull, LogSettings
 from penstock.queue.memory import MemoryLog
 
 
@@ -96,11 +97,11 @@ class IngestionQueue:
 
         Each has to be acked, nacked or rejected before `lease_timeout_sec` is over; then it waits again, tried once more.
         """
-        return finish(self._desk.leasing.lease(limit or self.settings.batch_size, int(wait_sec * 1e6)))
+        return finish(self._lease(limit, wait_sec))
 
     async def lease_async(self, limit: int | None = None, *, wait_sec: float = 0.0) -> list[QueueItem]:
         """As `lease`."""
-        return await finish_async(self._desk.leasing.lease(limit or self.settings.batch_size, int(wait_sec * 1e6)))
+        return await finish_async(self._lease(limit, wait_sec))
 
     def ack(self, items: Iterable[QueueItem]) -> None:
         """These are processed: they never come again once this returns.
@@ -115,7 +116,7 @@ class IngestionQueue:
         """As `ack`."""
         await finish_async(self._desk.settling.ack(items))
 
-    def nack(self, items: Iterable[QueueItem], error: str = "", *, delay_sec: float | None = None) -> None:
+    def nack(self, items: Iterable[QueueItem], error: object = "", *, delay_sec: float | None = None) -> None:
         """These failed: they come again after the delay (None: one that grows with their attempts), or are dead letters after the last one.
 
         They keep their id and their priority, and are on disk with their new attempt when this returns.
@@ -123,17 +124,17 @@ class IngestionQueue:
         Raises:
             StaleLease: one of them is not in its lease any more, or was acked. Nothing was done.
         """
-        finish(self._desk.settling.nack(list(items), error, delay_sec))
+        finish(self._desk.settling.nack(items, error, delay_sec))
 
-    async def nack_async(self, items: Iterable[QueueItem], error: str = "", *, delay_sec: float | None = None) -> None:
+    async def nack_async(self, items: Iterable[QueueItem], error: object = "", *, delay_sec: float | None = None) -> None:
         """As `nack`."""
-        await finish_async(self._desk.settling.nack(list(items), error, delay_sec))
+        await finish_async(self._desk.settling.nack(items, error, delay_sec))
 
-    def reject(self, items: Iterable[QueueItem], error: str = "") -> None:
+    def reject(self, items: Iterable[QueueItem], error: object = "") -> None:
         """These will never succeed: put them into the dead letters at once. Raises as `nack`."""
         finish(self._desk.settling.reject(list(items), error))
 
-    async def reject_async(self, items: Iterable[QueueItem], error: str = "") -> None:
+    async def reject_async(self, items: Iterable[QueueItem], error: object = "") -> None:
         """As `reject`."""
         await finish_async(self._desk.settling.reject(list(items), error))
 
@@ -155,9 +156,12 @@ class IngestionQueue:
         Raises:
             AlreadyProcessing: it was started before.
         """
+        if self._desk.store.closed:
+            raise LogClosed
         if self._processing is not None and self._processing.running:
             raise AlreadyProcessing
         self._processing = Processing(self._desk, processor, self.settings.flush_interval_sec if interval is None else interval, workers)
+        self._processing.start()
 
     def stop_processing(self) -> None:
         """Have the workers stop after the item that each is at. Raises what had stopped them before, such as `TooManyFailures`."""
@@ -183,7 +187,7 @@ class IngestionQueue:
         """The newest dead letters, newest first; `error` says why."""
         return self._desk.letters.newest(limit)
 
-    def add_dead_letter(self, source: str, data: Any, error: str, priority: QueuePriority = QueuePriority.NORMAL) -> None:  # noqa: ANN401 - any data
+    def add_dead_letter(self, source: str, data: Any, error: object, priority: QueuePriority = QueuePriority.NORMAL) -> None:  # noqa: ANN401 - any data
         """Keep what was refused before it could be enqueued; it is there when this returns, and is no item until it is retried.
 
         Raises `NotQueueable`, `LogFull`, `AppendUnknown` as `enqueue`.
@@ -194,8 +198,8 @@ class IngestionQueue:
         """Put a dead letter back into the queue, as if it had never been tried; False where there is none with this id."""
         return finish(self._desk.letters.retry(item_id))
 
-    def clear_dead_letter(self, ids: Collection[str] | None = None) -> int:
-        """Let go of all dead letters, or of those with these ids; how many there were. They are gone when this returns, for good."""
+    def clear_dead_letter(self, ids: str | Iterable[str] | None = None) -> int:
+        """Let go of all dead letters, or of those with these ids; how many there were. They are gone for good when this returns."""
         return finish(self._desk.letters.clear(ids))
 
     def record_gap(self, gap: Gap) -> None:
@@ -220,21 +224,34 @@ class IngestionQueue:
         """Write down what is known, and let go of the log. Leases end with it, and do not count as tried. Closing again does nothing."""
         if self._desk.store.closed:
             return
-        if self._processing is not None:
-            self._processing.stop()
-            with suppress(TooManyFailures):
-                self._processing.join()
-        with suppress(LogFull):
+        with ExitStack() as behind:
+            behind.callback(self._desk.store.close)
+            behind.callback(self._write_down)
+            if self._processing is not None:
+                self._processing.stop()
+                with suppress(TooManyFailures):
+                    self._processing.join()
+
+    def _write_down(self) -> None:
+        """What is known at the end, where there is room for it, and nobody else is closing the queue and has done so."""
+        store = self._desk.store
+        with suppress(LogFull, LogClosed):
             finish(self._desk.room.tell_shed(now=True))
-            with self._desk.store.lock:
-                self._desk.store.state.custody.end_all()
-            finish(self._desk.store.save())
-        self._desk.store.close()
+        with suppress(LogFull, LogClosed):
+            with store.lock:
+                store.state.custody.end_all()
+            finish(store.save())
 
     def _enqueue(self, source: str, data: Any, priority: QueuePriority, key: str | None) -> Steps[str]:  # noqa: ANN401 - any data
         if key is not None and self.settings.dedup_window_sec:
             return (yield from self._desk.enqueueing.once(source, data, QueuePriority(priority).value, key))
         return (yield from self._desk.enqueueing.one(source, data, QueuePriority(priority).value))
+
+    def _lease(self, limit: int | None, wait_sec: float) -> Steps[list[QueueItem]]:
+        number = self.settings.batch_size if limit is None else index(limit)
+        if number < 1:
+            raise ValueError(f"the limit of a lease is at least 1, and not {number}")
+        return self._desk.leasing.lease(number, micros(wait_sec))
 
 
 def opened(settings: QueueSettings) -> Log:

@@ -13,7 +13,7 @@ from penstock.queue.ingestion.journal import Record, Snapshot, outcome, read, re
 from penstock.queue.ingestion.keys import Keys
 from penstock.queue.ingestion.lane import Lane, Stretch
 from penstock.queue.ingestion.lanes import DELIVERED, JOURNAL
-from penstock.queue.ingestion.settings import OVERDUE_AFTER_S, WEIGHTS, QueueSettings
+from penstock.queue.ingestion.settings import OVERDUE_AFTER_S, WEIGHTS, QueueSettings, micros
 from penstock.queue.ingestion.state import Account, Outcome, State
 from penstock.queue.ingestion.turns import Turns
 from penstock.queue.log import Place, ReadableLog
@@ -25,7 +25,7 @@ def recovered(log: ReadableLog, settings: QueueSettings, leases: Callable[[Custo
     """What a queue knows when it is opened; `leases` sees to those that have not ended."""
     lanes = [Lane(number, kept.end.offset) for number, kept in enumerate(log.kept()[:JOURNAL])]
     custody = Custody(lanes, Turns(WEIGHTS, OVERDUE_AFTER_S), settings.max_size)
-    state = State(custody, Account(), Keys(int(settings.dedup_window_sec * 1e6), settings.max_size))
+    state = State(custody, Account(), Keys(micros(settings.dedup_window_sec), settings.max_size))
     seen = _replay(log, state)
     leases(custody)
     for lane in lanes:

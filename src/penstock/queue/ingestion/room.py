@@ -9,7 +9,7 @@ from penstock.queue.ingestion.errors import QueueFull
 from penstock.queue.ingestion.journal import Told
 from penstock.queue.ingestion.lane import Stretch
 from penstock.queue.ingestion.lanes import DELIVERED
-from penstock.queue.ingestion.settings import QueueSettings
+from penstock.queue.ingestion.settings import QueueSettings, micros
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
@@ -31,6 +31,12 @@ class Run:
         self.since_us = self.since_us if self.count else now_us
         self.until_us = now_us
         self.count += count
+
+    def put_before(self, earlier: Run) -> None:
+        """The ones of another run as well, which ended before this one began."""
+        self.until_us = self.until_us if self.count else earlier.until_us
+        self.since_us = earlier.since_us
+        self.count += earlier.count
 
 
 class Room:
@@ -57,9 +63,9 @@ class Room:
         if self._settings.when_full == "block":
             yield from self._wait(number)
         else:
+            yield from self.tell_shed()
             with self._store.lock:
                 fits = self._shed_for(lane, number)
-            yield from self.tell_shed()
             if not fits:
                 raise QueueFull(f"{number} more than fit beside {self._settings.max_size} of which none may go for them")
 
@@ -70,7 +76,7 @@ class Room:
 
     def _wait(self, number: int) -> Steps[None]:
         store = self._store
-        until_us = store.clock_us() + int(self._settings.block_timeout_sec * 1e6)
+        until_us = store.clock_us() + micros(self._settings.block_timeout_sec)
         while True:
             ticket = store.changed.ticket
             with store.lock:
@@ -108,11 +114,16 @@ class Room:
         """Record what was shed, once it is long enough ago that it began, or now."""
         with self._store.lock:
             run = self._shed
-            due_us = run.since_us + int(self._settings.flush_interval_sec * 1e6)
+            due_us = run.since_us + micros(self._settings.flush_interval_sec)
             if not run.count or not (now or self._store.clock_us() >= due_us):
                 return
             self._shed = Run()
-        yield from self._store.record_gap(Gap(SHED, run.count, run.since_us or None, run.until_us or None))
+        try:
+            yield from self._store.record_gap(Gap(SHED, run.count, run.since_us or None, run.until_us or None))
+        except BaseException:
+            with self._store.lock:
+                self._shed.put_before(run)
+            raise
         with self._store.lock:
             self._store.state.account.told += run.count
             self._store.note(Told(run.count))

@@ -20,6 +20,10 @@ OVERDUE_AFTER_S = 20.0
 overdue with it, and go before it with one item each."""
 
 
+LONGEST_S = 1e9
+"""Nobody waits longer: 31 years."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
     """How much a queue holds, where it keeps it, and how often it tries.
@@ -59,6 +63,11 @@ class QueueSettings:
                 yield f"{name} must be {wanted}, and is {value!r}"
         if self.overflow == "spill" and not self.persist_to_disk:
             yield "overflow = 'spill' keeps items on disk, and persist_to_disk is off"
+
+
+def micros(seconds: float) -> int:
+    """In microseconds, up to `LONGEST_S`."""
+    return int(min(seconds, LONGEST_S) * 1e6)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

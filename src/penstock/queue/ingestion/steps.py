@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from penstock.model.errors import PenstockError
 from penstock.queue.log import Place
 from penstock.queue.pending import Pending
 
@@ -32,40 +33,43 @@ Steps: TypeAlias = Generator[Waitable, Any, T]
 
 def finish(steps: Steps[T]) -> T:
     """Carry an operation out on this thread."""
-    interrupted: KeyboardInterrupt | None = None
-    try:
-        wanted = next(steps)
-        while True:
-            try:
-                result = wanted.result()
-            except KeyboardInterrupt as error:
-                interrupted = error
-                if not isinstance(wanted, Certain):
-                    wanted = steps.throw(error)
-            except Exception as error:  # noqa: BLE001 - it is the operation's, which waits for it
-                wanted = steps.throw(error)
-            else:
-                wanted = steps.send(result)
-    except StopIteration as end:
-        if interrupted is not None:
-            raise interrupted from None
-        return end.value  # type: ignore[no-any-return]
+    carrying = _carried(steps, _blocked)
+    while True:  # once is enough: nothing in it is awaited
+        try:
+            carrying.send(None)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
-async def finish_async(steps: Steps[T]) -> T:
+def finish_async(steps: Steps[T]) -> Coroutine[Any, Any, T]:
     """Carry an operation out on this event loop."""
-    interrupted: asyncio.CancelledError | None = None
+    return _carried(steps, _awaited)
+
+
+async def _blocked(wanted: Waitable) -> Any:  # noqa: ANN401 - each has its own
+    return wanted.result()
+
+
+async def _awaited(wanted: Waitable) -> Any:  # noqa: ANN401 - each has its own
+    return await wanted
+
+
+async def _carried(steps: Steps[T], wait: Callable[[Waitable], Awaitable[Any]]) -> T:
+    """What comes of the steps: each result is sent to where it is waited for, and each error thrown there.
+
+    Whatever interrupts the wait for what is `Certain` (Ctrl-C, a cancellation, the handler of a signal) is kept until the operation ends.
+    """
+    interrupted: BaseException | None = None
     try:
         wanted = next(steps)
         while True:
             try:
-                result = await wanted
-            except asyncio.CancelledError as error:
-                interrupted = error
-                if not isinstance(wanted, Certain):
+                result = await wait(wanted)
+            except BaseException as error:  # noqa: BLE001 - it is the operation's, which waits for it
+                if not isinstance(wanted, Certain) or isinstance(error, PenstockError | GeneratorExit):
                     wanted = steps.throw(error)
-            except Exception as error:  # noqa: BLE001 - it is the operation's, which waits for it
-                wanted = steps.throw(error)
+                else:
+                    interrupted = error
             else:
                 wanted = steps.send(result)
     except StopIteration as end:

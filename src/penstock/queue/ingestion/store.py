@@ -14,7 +14,7 @@ from penstock.queue.ingestion.lane import Stretch
 from penstock.queue.ingestion.lanes import DELIVERED, GAPS, JOURNAL
 from penstock.queue.ingestion.state import Outcome, State
 from penstock.queue.ingestion.steps import Bell, Blocking, Certain, Steps
-from penstock.queue.log import AppendUnknown, Log, LogFull, Place
+from penstock.queue.log import AppendUnknown, Log, LogClosed, LogFull, Place
 from penstock.queue.pending import Pending
 
 CONSUMER = "queue"
@@ -62,7 +62,9 @@ class Store:
         self.changed.ring()
 
     def refresh(self) -> None:
-        """Take notice of what was appended; with the lock."""
+        """Take notice of what was appended; with the lock. Raises `LogClosed`."""
+        if self.closed:
+            raise LogClosed
         if self._stale:
             self._stale = False
             for lane, end in zip(self.state.custody.lanes, self.log.ends(), strict=False):
@@ -89,14 +91,18 @@ class Store:
             self.refresh()
             ends = self._marking[mark] = [one.end for one in self.state.custody.lanes]
         try:
-            place = yield from self.append(lane, bodies, marked=True)
-        except PenstockError as error:
-            found = self._find(lane, ends[lane], bodies) if isinstance(error, AppendUnknown) else None
-            if found is None:
-                with self.lock:
-                    del self._marking[mark]
-                raise
-            place = found
+            try:
+                place = yield from self.append(lane, bodies, marked=True)
+            except AppendUnknown:
+                if (found := self._find(lane, ends[lane], bodies)) is None:
+                    raise
+                place = found
+        except GeneratorExit:  # abandoned: nobody will know, so it stays marked
+            raise
+        except BaseException:
+            with self.lock:
+                del self._marking[mark]
+            raise
         with self.lock:
             follow(place)
             del self._marking[mark]
@@ -256,3 +262,4 @@ class Store:
         self.closed = True
         self._stop_listening()
         self.log.close()
+        self.changed.ring()
