@@ -14,7 +14,7 @@ ACTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command for each action."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="url|shell|start|stop")
     for name, text in ACTIONS.items():
         if name == "shell":
             shell = actions.add_parser(name, help=text, add_help=False, prefix_chars="\0")

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.cli.limit import add_limit
 from penstock.model.counts import counted
 from penstock.model.errors import Misconfigured
 
@@ -52,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`list`, `show`, `retry` and `clear`."""
     from penstock.cli.place import FILE_HELP, add_place  # noqa: PLC0415 - as light as this module
 
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|retry|clear")
     listing = actions.add_parser("list", help="how many there are of each kind, and the newest ones")
-    listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many of the newest to show (default: 20)")
+    add_limit(listing, "how many of the newest to show")
     listing.add_argument("--json", action="store_true", help="one JSON object a line, for each of the newest")
     show = actions.add_parser("show", help="one of them whole: its bytes on stdout, what is known about it on stderr")
     show.add_argument("id", type=_number_or_item, metavar="ID", help="what the list calls it")

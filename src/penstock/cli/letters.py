@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from penstock.cli import answer
 from penstock.cli.asking import agreed
-from penstock.cli.queue import as_json, at, shown
+from penstock.cli.queue import as_json, at, holds_items, shown
 from penstock.model.counts import counted
 from penstock.model.errors import Misconfigured
-from penstock.queue.ingestion import IngestionQueue, NotAQueue, QueueSettings, is_queue
+from penstock.queue.ingestion import IngestionQueue, NotAQueue, QueueSettings
 from penstock.queue.ingestion.looking import look
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from penstock.queue.ingestion.looking import StillQueue
 
 EVERY = sys.maxsize
+
+OF_A_PIPELINE = "What a pipeline could not store is kept with its state: `penstock dead list FILE`."
 
 
 class NoSuchLetter(Misconfigured):
@@ -35,12 +37,12 @@ def run(folder: Path, ids: Collection[str], arguments: argparse.Namespace) -> No
     """Do what `penstock dead` was told, with the queue in a folder. To look at it, nobody has to stop.
 
     Raises:
-        NotAQueue: it is kept somewhere else.
+        NoSuchQueue, NotAQueue: there is none, or that of a pipeline.
         NoSuchLetter: an id is none of its dead letters.
         LogLocked: a process has the queue that is to be changed.
     """
-    if not is_queue(folder):
-        raise NotAQueue(str(folder))
+    if not holds_items(folder):
+        raise NotAQueue(f"{folder} is the queue of a pipeline", hint=OF_A_PIPELINE)
     if arguments.action == "list":
         answer(look(folder, lambda queue: _listed(queue, arguments)))
     elif arguments.action == "show":

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.cli.limit import add_limit
 from penstock.model.counts import counted
 from penstock.model.errors import Misconfigured
 
@@ -36,10 +38,10 @@ class NoSuchQueue(Misconfigured):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`stats` and `list`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="stats|list")
     stats = actions.add_parser("stats", help="what a queue has done, and what it holds")
     listing = actions.add_parser("list", help="what waits in a queue, the highest priority first; it is not taken")
-    listing.add_argument("--limit", type=int, default=20, metavar="N", help="how many to show (default: 20)")
+    add_limit(listing, "how many to show")
     for action in (stats, listing):
         action.add_argument("folder", type=Path, metavar="FOLDER", help="where the queue is kept")
     stats.add_argument("--json", action="store_true", help="one JSON object")
@@ -50,19 +52,32 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it."""
     from penstock.cli import answer  # noqa: PLC0415
     from penstock.queue.durable import looking as logs  # noqa: PLC0415 - a queue is more than its help
-    from penstock.queue.durable.documents import IDENTITY  # noqa: PLC0415
-    from penstock.queue.ingestion import is_queue  # noqa: PLC0415
     from penstock.queue.ingestion import looking as queues  # noqa: PLC0415
 
     folder: Path = arguments.folder
-    if not (folder / IDENTITY).exists():
-        raise NoSuchQueue(str(folder))
     listing = arguments.action == "list"
-    if is_queue(folder):
+    if holds_items(folder):
         answer(queues.look(folder, lambda queue: (_items if listing else _stats)(queue, arguments)))
     else:
         answer(logs.look(folder, lambda log: (_entries if listing else _kept)(log, arguments)))
     return 0
+
+
+def holds_items(folder: Path) -> bool:
+    """Whether the queue in a folder is one of items, and not that of a pipeline.
+
+    Raises:
+        NoSuchQueue: there is none.
+        LogNotAccessible: this user may not look.
+    """
+    from penstock.queue.durable.disklog import naming  # noqa: PLC0415 - as above
+    from penstock.queue.durable.documents import IDENTITY  # noqa: PLC0415
+    from penstock.queue.ingestion import is_queue  # noqa: PLC0415
+
+    with naming(folder):
+        if not (folder / IDENTITY).exists():
+            raise NoSuchQueue(str(folder))
+        return is_queue(folder)
 
 
 def _stats(queue: StillQueue, arguments: argparse.Namespace) -> str:
@@ -91,7 +106,7 @@ def _told(where: str, stats: QueueStats, gaps: Sequence[Gap]) -> Iterator[str]:
     yield f"  enqueued      {stats.total_enqueued:,}: {done}"
     yield f"  tried again   {stats.total_attempts_failed:,}, and {counted(stats.total_retried, 'dead letter')}"
     for gap in gaps:
-        yield f"  newest gap    {gap.cause}{'' if gap.count is None else f': {gap.count:,}'}{_when(gap.until or gap.since)}"
+        yield f"  newest gap    {_gap(gap)}{_when(gap.until or gap.since)}"
 
 
 def _items(queue: StillQueue, arguments: argparse.Namespace) -> str:
@@ -142,9 +157,15 @@ def _lane(number: int, kept: Kept) -> dict[str, int]:
 
 
 def _entries(log: StillLog, arguments: argparse.Namespace) -> str:
-    found = ((stretch, offset, body) for stretch in _stretches(log) for offset, body in enumerate(stretch.bodies, stretch.first.offset))
-    lines = [_entry(*one, as_json=arguments.json) for one in islice(found, arguments.limit)]
+    lines = [_line(*one, as_json=arguments.json) for one in islice(_each(log), arguments.limit)]
     return "".join(lines) or ("" if arguments.json else "Nothing is kept.\n")
+
+
+def _each(log: StillLog) -> Iterator[tuple[Entries, int, bytes | Gap]]:
+    """Entries and gaps, each with its stretch and its offset."""
+    for stretch in _stretches(log):
+        entries: Sequence[bytes | Gap] = stretch.bodies if stretch.gap is None else [stretch.gap]
+        yield from ((stretch, offset, entry) for offset, entry in enumerate(entries, stretch.first.offset))
 
 
 def _stretches(log: StillLog) -> Iterator[Entries]:
@@ -155,8 +176,13 @@ def _stretches(log: StillLog) -> Iterator[Entries]:
             place = found[-1].end
 
 
-def _entry(stretch: Entries, offset: int, body: bytes, *, as_json: bool) -> str:
+def _line(stretch: Entries, offset: int, entry: bytes | Gap, *, as_json: bool) -> str:
+    lane, when = stretch.first.lane, at(stretch.appended_us)
     if not as_json:
-        return f"{stretch.first.lane}-{offset}  {at(stretch.appended_us)}\n  {shown(body)}\n"
-    facts = {"lane": stretch.first.lane, "offset": offset, "received_at": at(stretch.appended_us), "data": _text(body)}
-    return json.dumps(facts) + "\n"
+        return f"{lane}-{offset}  {when}\n  {shown(entry) if isinstance(entry, bytes) else f'a gap: {_gap(entry)}'}\n"
+    told = {"data": _text(entry)} if isinstance(entry, bytes) else {"gap": asdict(entry)}
+    return json.dumps({"lane": lane, "offset": offset, "received_at": when} | told) + "\n"
+
+
+def _gap(gap: Gap) -> str:
+    return f"{gap.cause}{'' if gap.count is None else f': {gap.count:,}'}"

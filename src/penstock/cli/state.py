@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from penstock.cli.place import add_file, add_place  # noqa: PLC0415 - as light as this module
 
     name = "a pipeline of the database, such as extract/ingested_events; or a pipeline file, to look where that one keeps its state"
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|reset")
     listing = actions.add_parser("list", help="all pipelines of the database, or the one of a file, a line each")
     listing.add_argument("--json", action="store_true", help="one JSON object a line instead")
     add_file(listing)

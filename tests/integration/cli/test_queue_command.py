@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from contextlib import closing
@@ -97,8 +98,13 @@ def test_the_queue_of_a_pipeline_is_shown_too(tmp_path: Path, penstock: Command)
     listed = penstock("queue", "list", tmp_path)
     assert '{\\"n\\": 1}' in listed
     assert "x…" in listed
-    assert [json.loads(line)["offset"] for line in penstock("queue", "list", tmp_path, "--json").splitlines()] == [0, 1]
-    assert "holds something else" in penstock("dead", "list", tmp_path, code=2)
+    assert "  a gap: reader failed\n" in listed
+    found = [json.loads(line) for line in penstock("queue", "list", tmp_path, "--json").splitlines()]
+    assert [one["offset"] for one in found] == [0, 1, 2]
+    assert [one.get("gap", {}).get("cause") for one in found] == [None, None, "reader failed"]
+    told = penstock("dead", "list", tmp_path, code=2)
+    assert "is the queue of a pipeline" in told
+    assert "`penstock dead list FILE`" in told
     with pytest.raises(Exception, match="holds something else"):
         opened(tmp_path)
 
@@ -114,8 +120,28 @@ def test_a_pipelines_queue_may_be_empty(tmp_path: Path, penstock: Command) -> No
 def test_there_has_to_be_a_queue(tmp_path: Path, penstock: Command) -> None:
     """A folder that is none stays as it is."""
     assert "no queue in this folder" in penstock("queue", "stats", tmp_path, code=2)
-    assert "holds something else" in penstock("dead", "list", tmp_path, code=2)
+    assert "no queue in this folder" in penstock("dead", "list", tmp_path, code=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_be_somebody_elses(tmp_path: Path, penstock: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and why it cannot be looked into."""
+
+    def exists(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "exists", exists)
+
+    assert f"{tmp_path / 'log.json'}: Permission denied" in penstock("queue", "stats", tmp_path, code=2)
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "1.5"])
+def test_a_limit_is_a_number(folder: Path, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything else is told before anything is looked at."""
+    for command in ("queue", "dead"):
+        with pytest.raises(SystemExit):
+            main([command, "list", str(folder), "--limit", number])
+        assert f"argument --limit: '{number}' is no number" in capsys.readouterr().err
 
 
 def everything(folder: Path) -> dict[Path, tuple[bytes, int, int]]:
