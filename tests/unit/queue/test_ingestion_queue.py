@@ -193,6 +193,22 @@ def test_a_delay_may_be_said(bench: Bench) -> None:
     assert data(queue.lease()) == [1, 2]
 
 
+def test_a_clock_that_was_put_back_makes_nothing_wait_longer(bench: Bench) -> None:
+    """A machine without a clock of its own begins in the past after a restart: delays and keys go on where they were."""
+    settings = QueueSettings(persist_to_disk=True, dedup_window_sec=60.0)
+    queue = bench.open(settings)
+    first = queue.enqueue("s", 1, key="k")
+    queue.nack(queue.lease(), delay_sec=20)
+    bench.wait(-86_400 * 365)
+    queue = bench.killed(settings)
+    assert (queue.lease(), queue.enqueue("s", 2, key="k")) == ([], first)
+
+    bench.wait(61)
+
+    assert data(queue.lease()) == [1]
+    assert queue.enqueue("s", 2, key="k") != first
+
+
 def test_nacked_twice_is_appended_once(bench: Bench) -> None:
     """The same item twice in one call, and one that is not in its lease any more: nothing is done then."""
     queue = bench.open()

@@ -31,8 +31,10 @@ class Desk:
 
     @classmethod
     def opened(cls, log: Log, settings: QueueSettings, clock_us: Callable[[], int], rand: Callable[[], float]) -> Self:
-        """On what the log holds."""
-        store = Store(log, recovered(log, settings), clock_us)
+        """On what the log holds. Where the clock was put back since, it goes on from when the journal was last written."""
+        state = recovered(log, settings)
+        behind_us = max(0, state.latest_us - clock_us())
+        store = Store(log, state, lambda: clock_us() + behind_us)
         room = Room(store, settings)
         return cls(
             settings,

@@ -16,7 +16,7 @@ from penstock.queue.ingestion.lanes import DELIVERED, JOURNAL
 from penstock.queue.ingestion.settings import OVERDUE_AFTER_S, WEIGHTS, QueueSettings, micros
 from penstock.queue.ingestion.state import Account, Outcome, State
 from penstock.queue.ingestion.turns import Turns
-from penstock.queue.log import Place, ReadableLog
+from penstock.queue.log import Entries, Place, ReadableLog
 
 READ_BYTES = 1 << 20
 
@@ -41,23 +41,28 @@ def recovered(log: ReadableLog, settings: QueueSettings, leases: Callable[[Custo
 def _replay(log: ReadableLog, state: State) -> list[int]:
     """Follow the journal from its last whole state on; up to where that had seen each lane."""
     seen = [0] * JOURNAL
-    for record in _journal(log):
-        if isinstance(record, Snapshot):
-            seen = [lane.seen for lane in record.lanes]
-        replay(record, state)
+    for entries in _journal(log):
+        state.latest_us = max(state.latest_us, entries.appended_us)
+        for record in _records(entries):
+            if isinstance(record, Snapshot):
+                seen = [lane.seen for lane in record.lanes]
+            replay(record, state)
     return seen
 
 
-def _journal(log: ReadableLog) -> Iterator[Record]:
+def _journal(log: ReadableLog) -> Iterator[Entries]:
     place: Place = log.kept()[JOURNAL].first
     for entries in log.marked(JOURNAL):
         place = entries.first
     while found := log.read(place, READ_BYTES):
-        for entries in found:
-            for body in entries.bodies:
-                with suppress(msgspec.DecodeError):
-                    yield read(body)
+        yield from found
         place = found[-1].end
+
+
+def _records(entries: Entries) -> Iterator[Record]:
+    for body in entries.bodies:
+        with suppress(msgspec.DecodeError):
+            yield read(body)
 
 
 def _apply(log: ReadableLog, lane: Lane, seen: int, state: State) -> None:

@@ -39,9 +39,13 @@ class Account:
 
 @dataclass(slots=True)
 class State:
-    """Who has what, what has happened, which keys are known, and under which tokens nothing was replaced after all."""
+    """Who has what, what has happened, which keys are known, and under which tokens nothing was replaced after all.
+
+    `latest_us` is when the journal was last written before this process.
+    """
 
     custody: Custody
     account: Account
     keys: Keys
     voids: set[int] = field(default_factory=set)
+    latest_us: int = 0
