@@ -96,6 +96,8 @@ class Voyage:
             if self.random.random() < 0.5:
                 self.store.state.lanes[lane].tail = Tail()  # everything is read from its file
             self._check(lane)
+        lanes = self.store.state.lanes
+        assert [lane.size_bytes for lane in lanes] == [sum(file.size_bytes for file in lane.files()) for lane in lanes]
 
     def _check(self, lane: int) -> None:
         seen: list[bytes] = []

@@ -45,7 +45,7 @@ def _read_at_once(patch: pytest.MonkeyPatch) -> None:
     def write(self: Any, *arguments: Any) -> Any:  # noqa: ANN401
         failure = real(self, *arguments)
         if self._segment and (extent := self._segment.publish(self.lane.tail)):
-            self.lane.extents.append(extent)
+            self.lane.add(extent)
         self.lane.end = Place(self.lane.number, arguments[1], self._next)
         return failure
 

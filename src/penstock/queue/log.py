@@ -24,6 +24,9 @@ NO_LONGER_KEPT = "released before it was read"
 MOST_LANES = 256
 """A position has a byte for the lane."""
 
+MOST_APPEND_BYTES = (1 << 32) - (1 << 20)
+"""A block has 32 bits for its length."""
+
 
 class LogSettingsUnusable(Misconfigured):
     """The settings of a log are not usable."""
@@ -52,7 +55,7 @@ class AppendUnknown(Transient):
 
 
 class AppendTooLarge(Refused):
-    """An append is larger than the whole log may be."""
+    """An append is larger than the whole log may be, or than 4 GiB."""
 
     default_hint = "Append less at once, or allow the log more bytes."
 
@@ -69,7 +72,7 @@ class LogSettings:
 
     `max_bytes` bounds all that is kept, `min_free_bytes` is what an append leaves free on the disk. Bytes are given back by whole segments
     of about `segment_bytes`, or an eighth of a lane's part of `max_bytes` where that is less. A consumer that was not seen for
-    `retention_s` holds nothing back any more.
+    `retention_s` by the clock of the machine holds nothing back any more, unless it registered since the log was opened.
     """
 
     lanes: int = 1
@@ -86,8 +89,8 @@ class LogSettings:
 
     def require_room(self, held_bytes: int, size_bytes: int) -> None:
         """Raise `AppendTooLarge` or `LogFull` unless an append of `size_bytes` fits beside what is held."""
-        if size_bytes > self.max_bytes:
-            raise AppendTooLarge(f"{size_bytes:,} bytes, and the log may have {self.max_bytes:,}")
+        if size_bytes > (most_bytes := min(self.max_bytes, MOST_APPEND_BYTES)):
+            raise AppendTooLarge(f"{size_bytes:,} bytes, and it may have {most_bytes:,}")
         if held_bytes + size_bytes > self.max_bytes:
             raise LogFull(f"{held_bytes:,} bytes of at most {self.max_bytes:,} are taken")
 

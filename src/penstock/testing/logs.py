@@ -554,3 +554,48 @@ class DurableLogSuite(LogSuite):
         assert (read.count, read.gap.cause, read.gap.count) == (gone, NO_LONGER_KEPT, gone)
         assert first.offset == 0
         log.close()
+
+    def test_one_that_stays_away_is_dropped_and_one_that_is_slow_is_not(self, bench: LogBench, clock: Hand) -> None:
+        """Whoever registered since the log was opened is waited for, however long it takes to release anything."""
+        log = bench.open(SETTINGS, clock)
+        log.register("away")
+        log.close()
+        log = bench.open(SETTINGS, clock)
+        log.register("slow")
+        log.register("quick")
+        first = log.append(0, numbers(0, 1)).result(WAIT_S)
+        for low in range(1, 2_001, 100):
+            log.append(0, numbers(low, low + 100)).result(WAIT_S)
+            clock.now_us += int(SETTINGS.retention_s * 1_000_000)
+            log.release("quick", [log.kept()[0].end])
+        assert bodies(log, 0) == numbers(0, 2_001)
+
+        log.release("slow", [Place(0, first.epoch, 1_500)])
+
+        kept = bodies(log, 0)
+        assert kept[-501:] == numbers(1_500, 2_001)
+        assert len(kept) < 2_001
+        log.close()
+
+    def test_a_clock_that_is_put_back(self, bench: LogBench, clock: Hand) -> None:
+        """By a day, while the log is open and between two openings: places grow, nothing is read twice or not at all, nobody is dropped."""
+        places = list[Place]()
+        for opening in range(4):
+            log = bench.open(SETTINGS, clock)
+            log.register("one" if opening else "away")
+            for low in (0, 5):
+                number = 10 * opening + low
+                places.append(log.append(0, numbers(number, number + 5)).result(WAIT_S))
+                log.renew(bytes(10))
+                clock.now_us -= 86_400_000_000
+            log.release("one" if opening else "away", [])
+            log.close()
+
+        log = bench.open(SETTINGS, clock)
+
+        assert places == sorted(set(places))
+        assert [place.offset for place in places] == list(range(0, 40, 5))
+        assert bodies(log, 0, 1) == numbers(0, 40)
+        assert [log.at(0, place.offset) for place in places] == places
+        assert [place.offset for place in (log.register("away")[0], log.register("one")[0])] == [0, 0]
+        log.close()

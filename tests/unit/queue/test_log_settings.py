@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from penstock.queue.log import LogSettings, LogSettingsUnusable
+from penstock.queue.log import AppendTooLarge, LogSettings, LogSettingsUnusable
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -42,6 +42,15 @@ def test_what_cannot_be_is_a_fault(name: str, value: object) -> None:
     """Also what is of another kind."""
     with pytest.raises(LogSettingsUnusable, match=f"{name} must be .*, and is {re.escape(repr(value))}"):
         LogSettings(**{name: value})  # type: ignore[arg-type]  # on purpose
+
+
+def test_an_append_that_no_block_can_hold_is_too_large() -> None:
+    """However much the log may have: the bytes of a block are counted with 32 bits."""
+    settings = LogSettings(max_bytes=1 << 40)
+
+    settings.require_room(0, 1 << 31)
+    with pytest.raises(AppendTooLarge):
+        settings.require_room(0, (1 << 32) - 1)
 
 
 def test_the_extremes_are_usable() -> None:

@@ -377,6 +377,33 @@ def test_what_is_being_written_is_not_spare(bench: Bench) -> None:
     assert bench.store.keeper.spare_bytes() == 0
 
 
+def test_closing_makes_durable_what_nobody_waited_for(bench: Bench) -> None:
+    """Entries that were only written are there after a power cut, if the log was closed before."""
+    for number in range(5):
+        bench.append(b"%d" % number, sync=False)
+
+    bench.store.close()
+    bench.disk.cut()
+    bench.open()
+
+    assert bench.read() == [b"0", b"1", b"2", b"3", b"4"]
+    assert not bench.store.interrupted
+
+
+def test_a_gap_is_not_over_before_it_begins(bench: Bench) -> None:
+    """Also where the clock was put back between what stands before it and what stands behind it."""
+    then = bench.now_us
+    for number in range(3):
+        bench.append(b"%d" % number * 990)
+        bench.now_us -= 86_400_000_000
+    bench.disk.names_seen.pop(bench.segments()[1])
+    bench.open()
+
+    (gap,) = (one for one in bench.read() if isinstance(one, Gap))
+
+    assert (gap.since, gap.until) == (then - 2 * 86_400_000_000, then)
+
+
 def test_an_end_that_may_not_be_on_disk_is_told(bench: Bench) -> None:
     """What a dead process wrote is read, and that it could not be made durable is said."""
     bench.append(b"entry")

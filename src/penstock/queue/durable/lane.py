@@ -25,6 +25,19 @@ class Lane:
     end: Place
     extents: list[Extent] = field(default_factory=list)
     tail: Tail = field(default_factory=Tail)
+    _left_bytes: int = field(init=False)
+    """The size of all files but the last one, which may still grow."""
+
+    def __post_init__(self) -> None:
+        self._measure()
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all files in which something is kept. There may be many, and it is asked for often."""
+        return self._left_bytes + (self.extents[-1].file.size_bytes if self.extents else 0)
+
+    def _measure(self) -> None:
+        self._left_bytes = sum(file.size_bytes for file in self.files()[:-1])
 
     def files(self) -> Sequence[SegmentFile]:
         """The files in which something is kept, in reading order."""
@@ -32,7 +45,7 @@ class Lane:
 
     def kept(self) -> Kept:
         """As in `Log`."""
-        return Kept(self.released, self.end, sum(file.size_bytes for file in self.files()))
+        return Kept(self.released, self.end, self.size_bytes)
 
     def locate(self, place: Place) -> Passage | Entries | None:
         """What a reader at the place comes to: entries, a passage to be read, a gap, or nothing yet."""
@@ -57,6 +70,11 @@ class Lane:
             return replace(self.extents[at].first_place, offset=offset)
         return replace(self.extents[at - 1].first_place if at else self.released, offset=offset)
 
+    def add(self, extent: Extent) -> None:
+        """What a new file holds, behind all others."""
+        self._left_bytes = self.size_bytes
+        self.extents.append(extent)
+
     def drop(self, least: Place, *, keep: SegmentFile | None = None) -> Sequence[SegmentFile]:
         """Forget the extents that end at `least` or before it, up to those of the file to keep; the files of which nothing is left."""
         count = self._spent(least, keep)
@@ -65,6 +83,7 @@ class Lane:
         del self.extents[:count]
         if dropped:
             self.released = dropped[-1].end_place
+        self._left_bytes = self._left_bytes - sum(file.size_bytes for file in files) if self.extents else 0
         return files
 
     def spare_bytes(self, least: Place, *, keep: SegmentFile | None = None) -> int:
@@ -76,6 +95,7 @@ class Lane:
         known = [number for number, extent in enumerate(self.extents) if extent.file is file]
         low, high = self.extents[known[0]].first, self.extents[known[-1]].end
         self.extents[known[0] : known[-1] + 1] = cut(found, low, high)
+        self._measure()
 
     def _spent(self, least: Place, keep: SegmentFile | None) -> int:
         """How many extents end at `least` or before it, up to those of the file to keep."""
@@ -95,6 +115,8 @@ class Lane:
             return None
         since_us = self.extents[at - 1].until_us if at else None
         until_us = self.extents[at].since_us if at < len(self.extents) else None
+        if since_us and until_us:  # the clock may have been put back between the two
+            since_us, until_us = sorted((since_us, until_us))
         return Entries(place, count, since_us or until_us or 0, gap=Gap(cause, count, since_us, until_us))
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.queue.durable.disk import Disk, replaced
 from penstock.queue.durable.displacing import Finding
 from penstock.queue.durable.documents import ConsumersRecord, Identity, encoded
-from penstock.queue.durable.extents import SegmentFile
 from penstock.queue.durable.lane import Lane
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.log import Kept, LogSettings, Place
@@ -82,17 +81,4 @@ class State:
     def count(self) -> None:
         """Add up what is held."""
         with self.lock:
-            self.held_bytes = sum(lane.kept().size_bytes for lane in self.lanes)
-
-    def count_what_grew(self, before: Mapping[SegmentFile, int], now: Mapping[SegmentFile, int]) -> None:
-        """As `count`, and cheaper where no segment was begun or left: a log may have many."""
-        if now.keys() != before.keys():
-            self.count()
-            return
-        with self.lock:
-            self.held_bytes += sum(now.values()) - sum(before.values())
-
-
-def sizes(writers: Iterable[LaneWriter]) -> Mapping[SegmentFile, int]:
-    """The segments that are being written, and their sizes; for who holds `State.writing`."""
-    return {writer.file: writer.file.size_bytes for writer in writers if writer.file}
+            self.held_bytes = sum(lane.size_bytes for lane in self.lanes)

@@ -12,7 +12,7 @@ from penstock.queue.durable.documents import IDENTITY, Identity, Pair, pairs
 from penstock.queue.durable.keeper import Keeper
 from penstock.queue.durable.opening import Contents, contents, mend
 from penstock.queue.durable.reader import Reader
-from penstock.queue.durable.state import State, sizes
+from penstock.queue.durable.state import State
 from penstock.queue.durable.writing import LaneWriter
 from penstock.queue.epochs import next_epoch
 from penstock.queue.log import AppendUnknown, LogFull, LogSettings
@@ -57,7 +57,6 @@ class Store:
         if not self.state.takes(sum(pending.size_bytes for pending in pendings)):
             self.keeper.collect()
         with self.state.writing:
-            before = sizes(writers)
             try:
                 self._commit(pendings, writers)
             except BaseException:
@@ -66,7 +65,7 @@ class Store:
                 self._renew(self._epoch)
                 raise
             finally:
-                self.state.count_what_grew(before, sizes(writers))
+                self.state.count()
         if any(isinstance(pending.outcome, LogFull) for pending in pendings):
             self.keeper.collect()
 

@@ -88,12 +88,18 @@ class Survey:
                 self.foreign.append(segment.file.path)
             else:
                 self.segments.append(segment)
-                if segment.scan.extents:
-                    self.extents = [*cut(self.extents, 0, segment.file.first), *segment.scan.extents]
+                self._go_on_with(segment)
         kept = {extent.file for extent in self.extents}
-        replaced = [segment for segment in self.segments if segment.scan.extents and segment.file not in kept]
-        self.foreign += [segment.file.path for segment in replaced]
+        replaced = {segment for segment in self.segments if segment.scan.extents and segment.file not in kept}
+        self.foreign += [segment.file.path for segment in self.segments if segment in replaced]
         self.segments = [segment for segment in self.segments if segment not in replaced]
+
+    def _go_on_with(self, segment: Found) -> None:
+        """Take its extents instead of what stands at their offsets so far, or behind them."""
+        if segment.scan.extents:
+            while self.extents and self.extents[-1].first >= segment.file.first:
+                self.extents.pop()
+            self.extents[-1:] = [*cut(self.extents[-1:], 0, segment.file.first), *segment.scan.extents]
 
     def lane(self, released: Place | None, marks: Iterable[Place]) -> Lane:
         """The lane, which was given back up to `released` (None where nobody knows) and reached at least the places `marks`."""

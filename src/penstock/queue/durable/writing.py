@@ -123,7 +123,7 @@ class LaneWriter:
             return error
         with self._lock:
             if extent := self._segment.publish(self.lane.tail):
-                self.lane.extents.append(extent)
+                self.lane.add(extent)
             self.lane.end = Place(self.lane.number, self._segment.file.epoch, self._next)
         return None
 
