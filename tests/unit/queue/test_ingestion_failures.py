@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -415,6 +416,53 @@ async def test_a_lease_that_is_cancelled_gives_its_items_back(bench: Bench) -> N
 
     (item,) = queue.lease()
     assert item.attempts == 0
+
+
+def test_a_full_disk_is_emptied_past_what_there_is_no_room_for(bench: Bench) -> None:
+    """An item that has used up its attempts cannot be put into the dead letters: the others are handed out, and it is buried later."""
+    settings = QueueSettings(persist_to_disk=True, max_attempts=2)
+    queue = bench.open(settings)
+    queue.enqueue("s", "poison")
+    for _ in range(2):
+        assert data(queue.lease()) == ["poison"]
+        queue = bench.killed(settings)
+    queue.enqueue_batch([("s", number) for number in range(3)], QueuePriority.NORMAL)
+    bench.log.full = 1_000
+
+    assert data(queue.lease(2)) == [0, 1]
+    bench.wait(1)
+    assert data(queue.lease(2)) == [2]
+    bench.wait(1)
+    assert queue.lease() == []
+
+    bench.log.full = 0
+    bench.wait(1)
+    assert queue.lease() == []
+    assert data(queue.get_dead_letter_items()) == ["poison"]
+    assert adds_up(queue)
+
+
+def test_a_full_disk_is_emptied_past_a_gap(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room for its record: what stands behind it is handed out, and it is told later."""
+    queue = bench.open()
+    queue.enqueue("s", 1, QueuePriority.BATCH)
+    monkeypatch.setattr(bench.log, "append_gap", _no_room)
+    lane = bench.log._lanes[QueuePriority.BATCH]
+    lane.stretches[0] = replace(lane.stretches[0], bodies=(), gap=Gap("damaged", 1))
+
+    with pytest.raises(LogFull):
+        queue.lease()
+    queue.enqueue("s", 2, QueuePriority.BATCH)
+    assert data(queue.lease()) == [2]
+
+    monkeypatch.undo()
+    assert queue.lease() == []
+    assert queue.get_stats().total_lost == 1
+    assert adds_up(queue)
+
+
+def _no_room(*_: object) -> None:
+    raise LogFull("sabotage")
 
 
 def test_a_full_disk_is_emptied(tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ from penstock.queue.ingestion.showing import waiting
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
+from penstock.queue.log import LogFull
 from penstock.queue.pending import Pending
+
+PUT_OFF_US = 1_000_000
+"""How long a dead letter waits for room before it is looked at again."""
 
 
 class Leasing:
@@ -38,7 +42,12 @@ class Leasing:
                 found, noted = self._hand_out(limit)
                 next_us = store.state.custody.next_event_us()
             try:
-                yield from self._put_away(found)
+                try:
+                    yield from self._put_away(found)
+                except LogFull:
+                    self._put_off(found)
+                    if not found.items and not found.dead:
+                        raise
                 if found.items:
                     yield from self._outlive(noted)
                     return found.items
@@ -97,6 +106,18 @@ class Leasing:
             yield from store.record_gap(gap)
             with store.lock:
                 store.settle_lazily(Outcome.LOST, [place])
+
+    def _put_off(self, found: Found) -> None:
+        """There is no room for dead letters and gaps: they wait, and leave others their turns, which makes room."""
+        store, custody = self._store, self._store.state.custody
+        with store.lock:
+            now_us = store.clock_us()
+            custody.run_out(now_us)
+            for one in found.dead:
+                custody.lanes[one.origin.lane].taken.add(one.offset, one.offset + 1)
+                custody.lanes[one.origin.lane].put_aside(one.offset, now_us + PUT_OFF_US)
+            for place, _ in found.gaps:
+                custody.lanes[place.lane].give_back(place.start, place.end)
 
     def _outlive(self, noted: Pending | None) -> Steps[None]:
         """Wait until the lease will be known after a crash. Where it cannot be written, an attempt may not be counted."""
