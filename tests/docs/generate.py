@@ -88,7 +88,7 @@ METRICS = """# Metrics
 {metrics}
 ## Of clients of live sources
 
-What `get_stats()` of a [client](../how-to/add-a-data-source.md) answers: a picture of one moment, which does not change any more.
+Clients live in programs of yours; `/metrics` is that of a command at work, and does not have them. What `get_stats()` of a [client](../how-to/add-a-data-source.md) answers: a picture of one moment, which does not change any more.
 
 | member | meaning |
 |---|---|

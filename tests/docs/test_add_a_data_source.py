@@ -7,9 +7,12 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from penstock.instruments import HealthSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-data-source.md").read_text()
 
@@ -66,3 +69,10 @@ def test_the_program_of_the_page_captures(folder: Path) -> None:
     assert "'healthy': True" in said
     assert said.splitlines()[-2:] == ["3 received: 2 queued, 1 refused, 0 dropped", "{'This line is no reading': 1}"]
     assert (folder / "data" / "ingestion_queue").is_dir()
+
+
+def test_the_page_has_every_setting_of_health() -> None:
+    """With its default, apart from the bound on channels that are kept account of."""
+    defaults = {field.name: field.default for field in fields(HealthSettings) if field.name != "channels"}
+
+    assert [name for name, value in defaults.items() if f"(`{name} = {value:g}`)" not in PAGE] == []

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, QueueStats
     from penstock.reliability.breakers import Breakers
     from penstock.reliability.circuit import BreakerState
+    from penstock.reliability.health import HealthSettings
 
 _PLACES = {
     "BaseIngestionClient": "client",
@@ -45,6 +46,7 @@ _PLACES = {
     "DataAdapter": "adapters",
     "DataSample": "samples",
     "DynoDataPointSchema": "samples",
+    "HealthSettings": ".reliability.health",
     "IngestionConfig": "config",
     "IngestionQueue": ".queue.ingestion",
     "IngestionState": "account",
@@ -86,6 +88,7 @@ __all__ = [
     "DataAdapter",
     "DataSample",
     "DynoDataPointSchema",
+    "HealthSettings",
     "IngestionConfig",
     "IngestionQueue",
     "IngestionState",

@@ -85,6 +85,7 @@ class Account:
         self._errors = self._connected = 0
         self._last_error = ""
         self.turned_away = 0
+        self._held_up = False
         self._meter.observe(timing.clock(), 0)
 
     def enter(self, state: IngestionState, reason: str = "") -> None:
@@ -153,20 +154,32 @@ class Account:
             now = self._timing.clock()
             self._processed += len(read_at)
             self._latencies_s.extend(now - then for then in read_at)
+            self._health.taken()
 
     def dropped(self, number: int, error: Exception, *, counted: bool) -> None:
         """The queue did not take so many samples; `counted`: it counts them among what it has dropped itself."""
+        said = _said("samples are dropped", error)
         with self._lock:
             self._dropped += number
             self.turned_away += number if counted else 0
-        self.remark(f"{number} samples dropped", error)
+            self._last_error = said
+            news = self._health.dropped(said)
+        if news:
+            self._log.error("%s: %s", self._source, said)
 
-    def remark(self, what: str, error: Exception) -> None:
-        """Something went wrong that is no fault of a hook."""
+    def held_up(self, what: str, error: Exception) -> None:
+        """Something went wrong that is no fault of a hook; it is logged when it begins."""
         said = _said(what, error)
         with self._lock:
             self._last_error = said
-        self._log.error("%s: %s", self._source, said)
+            news, self._held_up = not self._held_up, True
+        if news:
+            self._log.error("%s: %s", self._source, said)
+
+    def goes_on(self) -> None:
+        """What was held up is not any more."""
+        with self._lock:
+            self._held_up = False
 
     def stats(self, shed: int = 0) -> IngestionStats:
         """This moment, if the queue has let so many samples go after it took them."""

@@ -14,14 +14,14 @@ from penstock.instruments.account import Account, IngestionState, IngestionStats
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings
 from penstock.instruments.delivery import Appending, Delivery, Queueing
 from penstock.instruments.feed import Feed
-from penstock.instruments.hooks import contained
+from penstock.instruments.hooks import contained, text_of
 from penstock.instruments.ingestion_file import get_ingestion_config
 from penstock.instruments.intake import Intake
 from penstock.instruments.link import Link
 from penstock.instruments.reader import Reader
 from penstock.instruments.timing import Timing
 from penstock.instruments.validation import ValidationResult, ValidationSettings
-from penstock.model.errors import Fatal, Transient
+from penstock.model.errors import Fatal, Misconfigured, Transient
 from penstock.ports.live import Append
 from penstock.queue.ingestion import IngestionQueue, QueuePriority
 from penstock.reliability.breakers import Breakers
@@ -38,6 +38,12 @@ class IngestionOff(Fatal):
     """Ingestion is switched off."""
 
     default_hint = "Set global_enabled to true in config/ingestion.json."
+
+
+class NoSourceName(Misconfigured):
+    """This is no name of a source."""
+
+    default_hint = "A source is named by a text that says something: samples are queued, and settings are found, by it."
 
 
 class StillReading(Transient):
@@ -75,6 +81,8 @@ class BaseIngestionClient(ABC, Generic[T]):
         breakers: Breakers | None = None,
         timing: Timing | None = None,
     ) -> None:
+        if not source_name or not str(source_name).strip() or text_of(source_name) != source_name:
+            raise NoSourceName(ascii(source_name))
         self.source_name = source_name
         self.config = config or get_ingestion_config()
         self.settings = self.config.get_source_config(source_name)

@@ -173,13 +173,15 @@ class Queueing:
                     self._write(self._letters[0])
                     self._letters.popleft()
         except PenstockError as error:
-            self._account.remark("gaps or dead letters wait to be written down", error)
+            self._account.held_up("gaps or dead letters wait to be written down", error)
+        else:
+            self._account.goes_on()
 
     def _write(self, letter: RefusedRun) -> None:
         """A letter that is larger than the log becomes a gap."""
         try:
             self._queue.add_dead_letter(self._source, letter.data, letter.reason, self._priority)
         except AppendTooLarge as error:
-            self._account.remark("a dead letter was let go", error)
+            self._account.held_up("a dead letter was let go", error)
             now_us = self._timing.clock_us()
             self._owe(Gap(UNREADABLE, len(letter.numbers), now_us, now_us))

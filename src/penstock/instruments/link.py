@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,16 +13,21 @@ from penstock.instruments.account import Account, IngestionState
 from penstock.instruments.config import RetrySettings
 from penstock.instruments.hooks import text_of
 from penstock.instruments.timing import Timing
-from penstock.model.errors import Fatal, Transient
+from penstock.model.errors import Fatal, Throttled, Transient
 from penstock.reliability.breaker import Breaker
 from penstock.reliability.circuit import Outcome, outcome_of
 from penstock.reliability.gate import Wait
 from penstock.reliability.retry import Delay, GiveUp, Retry, RetryBudget
+from penstock.reliability.settings import is_number
 
 T = TypeVar("T")
 
 ASK_AGAIN_S = 1.0
 """How often a breaker that holds calls back is asked again: somebody may have reset it by hand."""
+
+
+LONGEST_ASKED_S = 600.0
+"""For which a source is left alone because it asks for that."""
 
 
 class NotConnected(Transient):
@@ -58,12 +64,12 @@ class Link:
     def __post_init__(self) -> None:
         self._budget = RetryBudget(self.timing.clock())
 
-    def backoff(self) -> Callable[[], float]:
-        """How many seconds to wait after the next failure, each time it is asked; there is no last one."""
-        again = self._again(sys.maxsize)
+    def backoff(self) -> Callable[[Exception], float]:
+        """How many seconds to wait after a failure, each time it is asked; there is no last one."""
+        again = self._again(sys.maxsize, LONGEST_ASKED_S)
 
-        def next_s() -> float:
-            answer = again()
+        def next_s(error: Exception) -> float:
+            answer = again(error)
             assert isinstance(answer, Delay)
             return answer.seconds
 
@@ -81,7 +87,7 @@ class Link:
         while (failure := self._attempt(IngestionState.CONNECTING)) is not None:
             if isinstance(failure, Fatal):
                 raise failure
-            answer = again()
+            answer = again(failure)
             if isinstance(answer, GiveUp) or self.timing.wait(stop, answer.seconds):
                 reason = answer.reason if isinstance(answer, GiveUp) else "it was stopped"
                 failed = f"{text_of(failure)}; {reason}"
@@ -100,7 +106,7 @@ class Link:
             else:
                 if failure is None:
                     return True
-                pause_s = next_s()
+                pause_s = next_s(failure)
             self.pause(stop, pause_s)
         return False
 
@@ -140,11 +146,11 @@ class Link:
         self.account.beat(seconds)
         self.timing.wait(stop, seconds)
 
-    def _again(self, attempts: int) -> Callable[[], Delay | GiveUp]:
-        """What follows from the next failure of an operation, each time it is asked."""
+    def _again(self, attempts: int, longest_asked_s: float = math.inf) -> Callable[[Exception], Delay | GiveUp]:
+        """What follows from a failure of an operation, each time it is asked."""
         retry = Retry(self.settings.attempts(attempts), self._budget)
         chance = self.settings.chance(self.timing.rand)
-        return lambda: retry.on_failure(self.timing.clock(), chance)
+        return lambda error: retry.on_failure(self.timing.clock(), chance, _asked_s(error, longest_asked_s))
 
     def _attempt(self, state: IngestionState) -> Exception | None:
         """Connect, unless it is connected; what went wrong, if anything did. Raises `CircuitOpen`."""
@@ -168,3 +174,10 @@ class Link:
         if not self.make():
             raise ConnectionError("_connect_impl returned False")
         return True
+
+
+def _asked_s(error: Exception, longest_s: float) -> float | None:
+    """How long an error asks to wait, and no longer than that; None where it does not."""
+    if not isinstance(error, Throttled) or not is_number(error.delay_s) or error.delay_s < 0:
+        return None
+    return min(error.delay_s, longest_s)

@@ -68,7 +68,7 @@ class Reader(Generic[T]):
                 return f"the connection was lost, and auto_reconnect is off: {text_of(lost)}"
             self.link.disconnect(IngestionState.RECONNECTING, text_of(lost))
             next_s = self.link.backoff() if self.last_us != read_before else next_s
-            self.link.pause(stop, next_s())
+            self.link.pause(stop, next_s(lost))
         self._close_gap()
         return ""
 
@@ -86,14 +86,14 @@ class Reader(Generic[T]):
                 self.refuse(error)
                 refused += 1
                 if refused % NOISE == 0:
-                    self.link.pause(stop, min(next_s(), LONGEST_PAUSE_S))
+                    self.link.pause(stop, min(next_s(error), LONGEST_PAUSE_S))
                 continue
             except Exception as error:  # noqa: BLE001 - a hook may raise whatever it likes
                 failures += 1
                 self._failed(error)
                 if _gone(error) or failures >= self.attempts:
                     return error
-                self.link.pause(stop, next_s())
+                self.link.pause(stop, next_s(error))
                 continue
             if sample is None:
                 refused = 0

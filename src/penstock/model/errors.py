@@ -33,8 +33,8 @@ class PenstockError(Exception):
 
     @property
     def headline(self) -> str:
-        """What happened, without the place."""
-        return (type(self).__doc__ or "").partition("\n")[0].rstrip(".")
+        """What happened, without the place; the name of the class where it says nothing."""
+        return (type(self).__doc__ or type(self).__name__).partition("\n")[0].rstrip(".")
 
     def __str__(self) -> str:
         return f"{self.headline}: {self.detail}" if self.detail else self.headline

@@ -13,7 +13,8 @@ from penstock.reliability.settings import Wanted, above, require, whole
 class HealthSettings:
     """When a reader is called unwell, and what it takes to be called well again.
 
-    A reader that does not come round for `silent_s` is not alive, a channel without a reading for `stale_s` is stale. `failures` reads in a
+    A reader that does not come round for `silent_s` is not alive, a channel without a reading for `stale_s` is stale, and so is a source
+    that says nothing at all for so long after it was connected. `failures` reads in a
     row that fail make a reader unready, and so do `refused` ones that bring nothing readable; `refused` readings in a row that are refused
     make a channel invalid. All of these, and a stale channel, are well again after `good` ones in a row, so that one lucky read in a storm
     of failures says nothing. Of no more than `channels` channels an account is kept: their names come from the other side.
@@ -128,22 +129,26 @@ class Health:
         self._settings = settings
         self._reads = Streak(settings.failures, settings.good)
         self._readable = Streak(settings.refused, settings.good)
+        self._taken = Streak(1, settings.good)
         self._channels = dict[str, _Channel]()
         self._away = "it is not connected"
         self._due: float | None = None
+        self._reading_since: float | None = None
         self._ended = ""
 
     def beat(self, now: float, pause_s: float = 0.0) -> None:
         """The reader came round; it may be silent for `pause_s` more than usual, because it waits on purpose."""
         self._due, self._ended = now + pause_s + self._settings.silent_s, ""
+        if self._reading_since is None:
+            self._reading_since = now
 
     def ended(self, reason: str = "") -> None:
         """The reader is no more: it was stopped, or, with a reason, should still be there."""
-        self._due, self._ended = None, reason
+        self._due, self._reading_since, self._ended = None, None, reason
 
     def connected(self) -> None:
         """The other side answers. What was read of it before says nothing about it now; that reads failed is not forgotten."""
-        self._away = ""
+        self._away, self._reading_since = "", None
         self._channels.clear()
 
     def away(self, reason: str) -> None:
@@ -153,6 +158,16 @@ class Health:
     def failed(self, reason: str) -> None:
         """A read failed."""
         self._reads.was_bad(reason)
+
+    def dropped(self, reason: str) -> bool:
+        """A reading was not taken by whoever it goes to; whether that is news."""
+        news = self._taken.condition.well
+        self._taken.turn(reason)
+        return news
+
+    def taken(self) -> None:
+        """Readings were taken."""
+        self._taken.was_good()
 
     def unread(self, reason: str) -> None:
         """A read brought something that is no reading of any channel, and why."""
@@ -169,16 +184,20 @@ class Health:
     def report(self, now: float, blocked: str = "") -> HealthReport:
         """This moment; `blocked` says why calls are held back, as by a circuit breaker."""
         channels = {name: channel.condition(now) for name, channel in self._channels.items()}
-        return HealthReport(self._live(now), self._ready(blocked, channels), channels)
+        return HealthReport(self._live(now), self._ready(now, blocked, channels), channels)
 
     def _live(self, now: float) -> Condition:
         if self._due is None or now <= self._due:
             return Condition(self._ended)
         return Condition(f"the reader has not come round for {now - self._due + self._settings.silent_s:.0f} s")
 
-    def _ready(self, blocked: str, channels: Mapping[str, Condition]) -> Condition:
-        if reason := blocked or self._away or self._reads.condition.reason or self._readable.condition.reason:
+    def _ready(self, now: float, blocked: str, channels: Mapping[str, Condition]) -> Condition:
+        if reason := blocked or self._away:
             return Condition(reason)
-        if channels and not any(one.well for one in channels.values()):
-            return Condition("no channel brings readings that can be used")
-        return Condition()
+        for streak in (self._reads, self._readable, self._taken):
+            if not streak.condition.well:
+                return streak.condition
+        if channels:
+            return Condition("" if any(one.well for one in channels.values()) else "no channel brings readings that can be used")
+        silent_s = 0.0 if self._reading_since is None else now - self._reading_since
+        return Condition(f"nothing came for {silent_s:.1f} s" if silent_s > self._settings.stale_s else "")

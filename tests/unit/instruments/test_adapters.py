@@ -178,7 +178,7 @@ def test_a_value_too_large_for_the_unit_of_a_point_is_no_reading() -> None:
 
     assert [there(point) for point in JETDRIVE.aggregate_samples([large, sample(1, "TPS", 5.0)])] == [{"timestamp_ms": 1, "tps": 5.0}]
     for source in (large, InnovateSampleSchema(5, "innovate", "AFR_2", 14.0, lambda_value=1.7e308, sensor_channel=2)):
-        with pytest.raises(BadSample, match="afr.*: the value is infinite"):
+        with pytest.raises(BadSample, match=r"afr.*: the value is infinite"):
             convert_to_standard(source)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from penstock.instruments import client as clients
 from penstock.instruments.account import IngestionState
-from penstock.instruments.client import IngestionOff, StillReading
+from penstock.instruments.client import IngestionOff, NoSourceName, StillReading
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings, SourceConfig
 from penstock.instruments.link import CircuitOpen, NotConnected
 from penstock.instruments.samples import DataSample
@@ -526,6 +526,66 @@ def test_a_letter_for_which_no_log_is_large_enough_holds_nobody_up() -> None:
     assert [letter.data["channel"] for letter in client.queue.get_dead_letter_items()] == ["rpm"]
     assert [(gap.cause, gap.count) for gap in client.queue.gaps()] == [(UNREADABLE, 2)]
     assert "AppendTooLarge" in client.get_stats().last_error
+
+
+def test_an_error_without_a_docstring_is_told_by_its_name() -> None:
+    """As the reason of its letter, and in health."""
+    nameless: type[Refused] = type("Nameless", (Refused,), {})
+    client = Scripted([nameless("line 7")] * 10)
+
+    client.read_through()
+
+    assert client.queue is not None
+    assert [letter.error for letter in client.queue.get_dead_letter_items()] == ["Nameless"]
+    assert client.health_check()["reasons"][0].endswith("because Nameless: line 7")
+
+
+@pytest.mark.parametrize("name", ["", " ", 5, None, b"ecu", HALF])
+def test_a_source_has_a_name(name: Any) -> None:  # noqa: ANN401 - whatever somebody may write there
+    """Under any other nothing could be queued, sample by sample."""
+
+    class Named(Scripted):
+        def __init__(self) -> None:
+            clients.BaseIngestionClient.__init__(self, name, config=IngestionConfig())
+
+    with pytest.raises(NoSourceName) as caught:
+        Named()
+
+    assert ascii(name) in caught.value.detail
+    assert "text" in caught.value.hint
+
+
+def test_a_client_whose_samples_nobody_takes_is_not_healthy(caplog: pytest.LogCaptureFixture) -> None:
+    """It says why, and logs it once; when they are taken again it becomes well."""
+    queue = IngestionQueue(BLOCKING)
+    client = Scripted([rpm(1000.0 + n) for n in range(9)], queue=queue)
+    for _ in range(3):
+        client.read_through()
+        client.steps = [rpm(2000.0)]
+    full = client.health_check()
+    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    queue.ack(queue.lease())
+    for _ in range(3):
+        client.read_through()
+        client.steps = [rpm(3000.0)]
+
+    assert (full["healthy"], full["ready"], len(logged)) == (False, False, 1)
+    assert full["reasons"][0].startswith("samples are dropped: QueueFull: ")
+    assert client.health_check()["ready"]
+    assert client.get_stats().samples_pending == 0
+
+
+def test_a_queue_that_was_closed_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Samples that have nowhere to go are dropped and counted; that is told by health, and not logged for each."""
+    queue = IngestionQueue()
+    queue.close()
+    client = Scripted([*[rpm(1000.0)] * 50, rpm(math.nan)] * 3, queue=queue)
+
+    client.read_through()
+
+    assert client.get_stats().samples_dropped == 150
+    assert client.health_check()["reasons"][0].startswith("samples are dropped: LogClosed: ")
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
 
 
 def test_reads_that_are_refused_for_ever_are_told() -> None:

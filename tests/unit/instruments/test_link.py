@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 
 from penstock.instruments.account import Account, IngestionState
 from penstock.instruments.config import CircuitBreakerSettings, RetrySettings
-from penstock.instruments.link import CircuitOpen, Link, NotConnected
-from penstock.model.errors import Fatal, Misconfigured
+from penstock.instruments.link import LONGEST_ASKED_S, CircuitOpen, Link, NotConnected
+from penstock.model.errors import Fatal, Misconfigured, Throttled
 from penstock.reliability.breaker import Breaker
 from penstock.reliability.circuit import BreakerState
 from penstock.reliability.health import HealthSettings
@@ -211,4 +212,31 @@ def test_retries_of_a_source_that_mostly_answers_do_not_wait_for_a_budget() -> N
     for _ in range(1_000):
         for _ in range(10):
             bench.link.call(lambda: 1)
-        assert bench.link.backoff()() == 0.1
+        assert bench.link.backoff()(OSError()) == 0.1
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(7.5, 7.5), (0.0, 0.0), (math.nan, 0.1), (-1.0, 0.1), ("soon", 0.1), (True, 0.1)])
+def test_who_asks_to_slow_down_is_listened_to(asked: Any, waits: float) -> None:  # noqa: ANN401 - whatever a hook may say
+    """As long as he asks for; what is no time is like any failure."""
+    answers = [Throttled("busy", delay_s=asked)]
+
+    def answer() -> bool:
+        if answers:
+            raise answers.pop()
+        return True
+
+    bench = Bench(answer)
+    bench.link.connect(bench.stop)
+
+    assert bench.attempts == [0.0, waits]
+
+
+def test_who_asks_for_too_long_ends_connecting_and_not_the_reader() -> None:
+    """`connect` gives up and says why; who keeps trying waits ten minutes, and asks again."""
+    bench = Bench(lambda: (_ for _ in ()).throw(Throttled(delay_s=math.inf)))
+
+    with pytest.raises(NotConnected, match="the server asks to wait inf s"):
+        bench.link.connect(bench.stop)
+
+    assert bench.attempts == [0.0]
+    assert bench.link.backoff()(Throttled(delay_s=math.inf)) == LONGEST_ASKED_S

@@ -236,3 +236,26 @@ def test_what_is_no_exception_of_a_hook_ends_it_and_is_seen() -> None:
         bench.run()
 
     assert bench.account.report().live.reason == "the reader was broken off"
+
+
+def test_a_source_that_asks_to_slow_down_is_left_alone_for_so_long() -> None:
+    """On the same connection, and also when it is made again after the third time."""
+    bench = Bench([SAMPLE, *[Throttled(delay_s=40)] * 3, SAMPLE])
+
+    bench.run()
+
+    assert bench.hands.waits == [40.0, 40.0, 40.0]
+    assert bench.breaker.status(0).in_a_row == 0
+
+
+def test_calls_that_are_held_back_in_the_middle_of_reading() -> None:
+    """Somebody isolates the source: it is disconnected, and read again once that is over."""
+    bench = Bench([SAMPLE, NOTHING, SAMPLE])
+    bench.hands.at.append((1_000.03, lambda: bench.breaker.isolate(bench.hands.now, "being serviced")))
+    bench.hands.at.append((1_020.0, lambda: bench.breaker.reset(bench.hands.now)))
+
+    bench.run()
+
+    assert bench.taken == bench.given
+    assert [what for _, what in bench.times[:5]] == ["connect", SAMPLE, NOTHING, "connect", SAMPLE]
+    assert bench.times[3][0] >= 1_020.0

@@ -25,6 +25,13 @@ def test_the_first_line_of_the_docstring_is_the_message() -> None:
     assert error.hint == "Mend it."
 
 
+def test_an_error_without_a_docstring_has_a_name() -> None:
+    """Which is better than nothing at all."""
+    untold: type[PenstockError] = type("Untold", (PenstockError,), {})
+
+    assert str(untold("at 7")) == "Untold: at 7"
+
+
 def test_a_place_and_another_hint_are_optional() -> None:
     """Without a place the message stands alone, and a hint that is given replaces the usual one."""
     assert str(Broken()) == "The thing is broken"

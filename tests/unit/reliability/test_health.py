@@ -165,6 +165,54 @@ def test_the_account_is_bounded() -> None:
     assert len(health.report(1.0).channels) == SETTINGS.channels
 
 
+def test_a_source_that_connects_and_says_nothing() -> None:
+    """It is not ready once nothing has come for as long as makes a channel stale; that begins anew with each connection."""
+    health = Health(SETTINGS)
+    health.connected()
+    assert health.report(100.0).ready.well, "nobody reads"
+
+    for now in range(6):
+        health.beat(float(now))
+        assert health.report(float(now)).ready.well
+    health.beat(5.1)
+    assert health.report(5.1).ready.reason == "nothing came for 5.1 s"
+    assert health.report(5.1).live.well
+
+    health.connected()
+    health.beat(7.0)
+    assert health.report(12.0).ready.well
+    assert not health.report(12.1).ready.well
+    health.read("rpm", 12.2)
+    assert health.report(12.2).healthy
+
+
+def test_a_reader_that_is_started_again_has_time() -> None:
+    """What was silent before it was stopped is not counted."""
+    health = Health(SETTINGS)
+    health.connected()
+    health.beat(0.0)
+    health.ended()
+    assert health.report(100.0).ready.well
+
+    health.beat(100.0)
+
+    assert health.report(104.0).ready.well
+
+
+def test_readings_that_nobody_takes() -> None:
+    """Not ready at once, with the reason, until they are taken three times in a row; only the first of them is news."""
+    health = reading()
+
+    assert [health.dropped("the queue is full"), health.dropped("the queue is full, still")] == [True, False]
+    assert health.report(0.0).ready.reason == "the queue is full, still"
+
+    for well in (False, False, True):
+        health.taken()
+        health.read("rpm", 0.0)
+        assert health.report(0.0).ready.well == well
+    assert health.dropped("again")
+
+
 def test_reads_that_bring_nothing_readable() -> None:
     """Ten in a row make it unready, whatever its channels were, until three good readings in a row; a reading between them begins anew."""
     health = Health(SETTINGS)
