@@ -45,7 +45,10 @@ def seen(queue: StillQueue) -> tuple[QueueStats, int, int, int | None]:
 
 
 def test_every_look_is_a_state_that_was(tmp_path: Path, seed: int, scale: int) -> None:
-    """It adds up, is not older than what was done before one looked, not newer than what was begun by then, and never goes back."""
+    """It adds up, is not older than what was done before one looked, not newer than what was begun by then, and never goes back.
+
+    A kill may cut a block that was being written: the next process counts its items, and finds out that they are lost.
+    """
     folder, numbers, before, looks = tmp_path / "queue", tmp_path / "numbers", None, 0
     for round_ in range(3 * scale):
         with at_work(folder, numbers, f"{seed} {round_}") as process:
@@ -57,9 +60,13 @@ def test_every_look_is_a_state_that_was(tmp_path: Path, seed: int, scale: int) -
                 looks += 1
                 assert_adds_up(stats)
                 assert holder == process
+                assert round_ or stats.total_lost == 0
                 assert enqueued <= stats.total_enqueued <= most_enqueued
                 assert acked <= stats.total_processed <= most_acked
-                assert (waiting, letters) == (stats.current_size - stats.leased, stats.dead_letters)
+                assert waiting <= stats.current_size - stats.leased
+                assert round_ or waiting == stats.current_size - stats.leased
+                assert letters <= stats.dead_letters
+                assert round_ or letters == stats.dead_letters
                 assert before is None or all(getattr(before, name) <= getattr(stats, name) for name in NEVER_LESS), f"seed {seed}"
                 before = stats
         assert is_queue(folder)
@@ -75,4 +82,4 @@ def assert_adds_up(stats: QueueStats) -> None:
     """Every item is somewhere."""
     gone = stats.total_processed + stats.total_failed + stats.total_dropped + stats.total_lost
     assert stats.total_enqueued + stats.total_retried == gone + stats.current_size
-    assert stats.total_lost == stats.total_dropped == 0
+    assert stats.total_dropped == 0
