@@ -15,7 +15,7 @@ KILLS = 4
 
 
 def test_kills(tmp_path: Path, seed: int, scale: int) -> None:
-    """What was enqueued is delivered, what was acked is not delivered again, and the item that kills becomes a dead letter."""
+    """What was enqueued is delivered, what was acked or cleared is not delivered again, and the item that kills becomes a dead letter."""
     random = Random(seed)
     folder, diary = tmp_path / "queue", tmp_path / "diary"
     settings = QueueSettings(persist_to_disk=True, persist_path=folder)
@@ -37,15 +37,21 @@ def test_kills(tmp_path: Path, seed: int, scale: int) -> None:
     with IngestionQueue(settings) as queue:
         letters = {letter.id: letter.data for letter in queue.get_dead_letter_items(1_000_000)}
         stats = queue.get_stats()
-    enqueued, acked, delivered = set[str](), set[str](), set[str]()
+    enqueued, acked, delivered, cleared = set[str](), set[str](), set[str](), set[str]()
+    by_key = dict[str, str]()
     for line in diary.read_text().splitlines():
         what, item_id = line.split()
+        if what == "k":
+            what, (key, item_id) = "e", item_id.split("=")
+            assert by_key.setdefault(key, item_id) == item_id, "enqueued twice under a key"
         assert not (what == "d" and item_id in acked), "delivered after its ack had returned"
-        {"e": enqueued, "a": acked, "d": delivered}[what].add(item_id)
+        assert not (what == "d" and item_id in cleared), "delivered after it was cleared"
+        {"e": enqueued, "a": acked, "d": delivered, "c": cleared}[what].add(item_id)
     assert enqueued <= delivered
     assert letters[poison] == POISON
     assert stats.current_size == 0
-    assert stats.total_enqueued == stats.total_processed + stats.total_failed
+    assert not cleared & letters.keys()
+    assert stats.total_enqueued + stats.total_retried == stats.total_processed + stats.total_failed
     assert stats.total_processed >= len(acked) > 900
 
 
