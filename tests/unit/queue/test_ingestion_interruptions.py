@@ -14,6 +14,7 @@ import pytest
 from penstock.model.errors import PenstockError, Refused
 from penstock.model.gaps import Gap
 from penstock.queue.ingestion import IngestionQueue, QueueItem, QueuePriority, QueueSettings, leasing
+from penstock.queue.ingestion.again import bury
 from penstock.queue.ingestion.steps import Certain, Steps, finish
 from penstock.queue.log import AppendUnknown, LogClosed, LogFull, Place
 from tests.unit.queue.bench import ON_DISK, Bench, data
@@ -151,6 +152,28 @@ def test_an_interruption_on_a_full_disk_leaves_nothing_behind(bench: Bench, oper
     assert sorted(left)[:2] == [1, 2]
     assert adds_up(queue)
     assert desk.store._marking == {}
+
+
+def test_a_lease_that_sleeps_too_long_over_a_dead_letter_leaves_it_to_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine slept between handing out and burying: somebody else has buried it by now, and it is buried once."""
+    queue = bench.open(STRICT)
+    queue.enqueue("s", "poison")
+    for _ in range(2):
+        assert data(queue.lease()) == ["poison"]
+        queue = bench.killed(STRICT)
+
+    def late(*args: Any) -> Steps[None]:  # noqa: ANN401 - those of bury
+        monkeypatch.undo()
+        bench.wait(61)
+        assert queue.lease() == []
+        yield from bury(*args)
+
+    monkeypatch.setattr(leasing, "bury", late)
+
+    assert queue.lease() == []
+
+    assert data(queue.get_dead_letter_items()) == ["poison"]
+    assert adds_up(queue)
 
 
 @pytest.mark.parametrize("number", [0, 2])

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from penstock.model.errors import PenstockError
 from penstock.queue.ingestion.again import bury
+from penstock.queue.ingestion.errors import StaleLease
 from penstock.queue.ingestion.found import Found
 from penstock.queue.ingestion.item import QueueItem
 from penstock.queue.ingestion.journal import Ended, Leased
@@ -101,7 +102,8 @@ class Leasing:
     def _put_away(self, found: Found) -> Steps[None]:
         """Dead letters, and gaps: what cannot be handed out."""
         store = self._store
-        yield from bury(store, found.dead)
+        with suppress(StaleLease):  # then it took so long that somebody else sees to them
+            yield from bury(store, found.dead)
         for place, gap in found.gaps:
             yield from store.record_gap(gap)
             with store.lock:
