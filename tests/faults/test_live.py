@@ -92,13 +92,17 @@ class Piped:
     def killed(self, after_s: float) -> list[int]:
         """A run that is killed once it has received so long; the numbers that were durable then."""
         run, program = self.start()
-        while not (self.place.folder / "queue" / "0").exists() and run.poll() is None:
-            time.sleep(0.01)
-        time.sleep(after_s)
+        self.receive(run, after_s)
         os.kill(run.pid, signal.SIGKILL)
         program.end()
         run.communicate(timeout=60)
         return self.durable()
+
+    def receive(self, run: subprocess.Popen[str], for_s: float) -> None:
+        """Wait until it has received so long, or is at its end."""
+        while not (self.place.folder / "queue" / "0").exists() and run.poll() is None:
+            time.sleep(0.01)
+        time.sleep(for_s)
 
     def durable(self) -> list[int]:
         """The numbers in the queue as it was left, looked at in a copy."""
@@ -113,7 +117,7 @@ class Piped:
     def ended(self, by: signal.Signals | None) -> tuple[int, dict[str, Any]]:
         """A run that is stopped by a signal, or whose program ends; its exit code and its result."""
         run, program = self.start()
-        time.sleep(1.0)
+        self.receive(run, 1.0)
         if by is None:
             program.end()
             assert run.stdin is not None
