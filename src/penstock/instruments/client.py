@@ -153,9 +153,11 @@ class BaseIngestionClient(ABC, Generic[T]):
             Fatal: what the hook raised, where another attempt would not help.
         """
         self._require_enabled()
-        if not self.reading:
-            self._stop = Event()
-        self._link.connect(self._stop)
+        with self._lock:
+            if not self.reading:
+                self._stop = Event()
+            stop = self._stop
+        self._link.connect(stop)
         return True
 
     def start_reading(self) -> None:
@@ -171,7 +173,8 @@ class BaseIngestionClient(ABC, Generic[T]):
         self._require_enabled()
         with self._lock:
             if self.reading:
-                self._require_not_stopping()
+                if self._stop.is_set():
+                    raise StillReading(self.source_name)
                 return
             if self.queue is None:
                 self.queue = self._own_queue = IngestionQueue(self.config.queue)
@@ -189,13 +192,14 @@ class BaseIngestionClient(ABC, Generic[T]):
         Raises:
             StillReading: it has not within `timeout_s`.
         """
-        self._stop.set()
-        thread = self._thread
+        with self._lock:
+            self._stop.set()
+            thread = self._thread
         if thread is None or thread is current_thread():
             return
         thread.join(timeout_s)
-        if self.reading:
-            self._require_not_stopping(f", after {timeout_s:g} s")
+        if thread.is_alive():
+            raise StillReading(f"{self.source_name}, after {timeout_s:g} s")
 
     def disconnect(self) -> None:
         """Stop reading and disconnect. Raises `StillReading`, after it has disconnected all the same."""
@@ -205,14 +209,13 @@ class BaseIngestionClient(ABC, Generic[T]):
             self._link.disconnect(IngestionState.DISCONNECTED)
 
     def close(self) -> None:
-        """Disconnect, and close the queue if it is this client's own."""
-        try:
-            self.disconnect()
-        finally:
-            if self._own_queue is not None:
-                self._shed_at_the_end, own = self._shed(), self._own_queue
-                self.queue = self._own_queue = self._queueing = None
-                own.close()
+        """Disconnect, and close the queue if it is this client's own.
+
+        Raises `StillReading`: the queue is open for what is being read, and closed when this is called again.
+        """
+        self.disconnect()
+        if (own := self._given_up()) is not None:
+            own.close()
 
     def receive(self, append: Append, stop: Event) -> None:
         """See `LiveSource`. Samples are appended as JSON, before anybody looks at them; it is disconnected when this returns.
@@ -259,19 +262,23 @@ class BaseIngestionClient(ABC, Generic[T]):
         if not self.config.global_enabled:
             raise IngestionOff(self.source_name)
 
-    def _require_not_stopping(self, since: str = "") -> None:
-        if self._stop.is_set():
-            raise StillReading(f"{self.source_name}{since}")
-
     def _tell(self, transition: Transition) -> None:
         level = logging.WARNING if transition.after is BreakerState.OPEN else logging.INFO
         self._log.log(level, "%s: the circuit is %s: %s", transition.name, transition.after.value, transition.reason)
 
     def _shed(self) -> int:
         """Samples that its own queue took, and let go of later. Whose items a shared queue sheds is not known here."""
-        if self._own_queue is None:
-            return self._shed_at_the_end
-        return self._own_queue.get_stats().total_dropped - self._shed_before - self._account.turned_away
+        own = self._own_queue
+        return self._shed_at_the_end if own is None else own.get_stats().total_dropped - self._shed_before - self._account.turned_away
+
+    def _given_up(self) -> IngestionQueue | None:
+        """Its own queue, which is not any more; None where there is none, or another thread has begun to read into it again."""
+        with self._lock:
+            if self._own_queue is None or self.reading:
+                return None
+            self._shed_at_the_end, own = self._shed(), self._own_queue
+            self.queue = self._own_queue = self._queueing = None
+            return own
 
     def _read_into(self, queueing: Queueing, stop: Event) -> None:
         try:

@@ -53,6 +53,8 @@ def misfit(hint: object, value: object) -> str:
         return "" if fits else f"expected `{kind.__name__}`"
     try:
         convert(value, _plain(hint))
+    except UnicodeEncodeError:  # halves of characters, which JSON may spell
+        return _choices(hint) or "expected text that can be stored"
     except ValidationError as error:
         return _choices(hint) or f"e{str(error)[1:]}"
     return ""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -717,6 +719,36 @@ def test_a_reader_that_does_not_stop_is_told() -> None:
     assert (client.calls, client.reading) == (["connect", "disconnect"], False)
 
 
+def test_what_a_slow_hook_brings_is_in_the_queue() -> None:
+    """Closing does not take the queue away from a reader that has not stopped; it is closed by closing again."""
+
+    class Late(Stuck):
+        patience_s = 0.0
+
+        def _read_impl(self) -> DataSample | None:
+            super()._read_impl()
+            return rpm(1000.0)
+
+        def stop_reading(self, timeout_s: float = 10.0) -> None:
+            super().stop_reading(min(timeout_s, self.patience_s))
+
+    client = Late()
+    client.start_reading()
+    assert client.entered.wait(10)
+    with pytest.raises(StillReading):
+        client.close()
+    queue = client.queue
+    client.let_go.set()
+    client.patience_s = 10.0
+    client.stop_reading()
+
+    assert values(queue) == [1000.0]
+    client.close()
+    assert queue is not None
+    with pytest.raises(Fatal, match="closed"):
+        queue.enqueue("ecu", 1)
+
+
 def test_a_hook_may_stop_its_own_reader() -> None:
     """Stopping from within does not wait for itself."""
 
@@ -730,6 +762,47 @@ def test_a_hook_may_stop_its_own_reader() -> None:
     client.read_through()
 
     assert (values(client.queue), client.state) == ([1000.0], IngestionState.DISCONNECTED)
+
+
+class Quick(Scripted):
+    """Brings something each time, at once."""
+
+    def _read_impl(self) -> DataSample | None:
+        return None if self.stopping.wait(0.001) else rpm(1000.0)
+
+    def _validate_sample(self, sample: DataSample) -> ValidationResult:
+        return sample.validate()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_threads_may_start_and_stop_it(seed: int) -> None:
+    """All at once, in any order: nobody is left waiting, no reader is left behind, and it reads again afterwards."""
+    client, odd = Quick(), list[Exception]()
+
+    def use(number: int) -> None:
+        chance = random.Random(f"{seed} {number}")
+        for _ in range(40):
+            try:
+                chance.choice([client.start_reading, client.stop_reading, client.connect, client.disconnect, client.close])()
+            except StillReading as error:  # told to stop by another one just now
+                assert "after" not in str(error)  # noqa: PT017 - only some of these are wrong
+            except Exception as error:  # noqa: BLE001 - whatever it is
+                odd.append(error)
+
+    users = [Thread(target=use, args=(number,), daemon=True) for number in range(6)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join(20)
+
+    assert ([user.is_alive() for user in users], odd) == ([False] * 6, [])
+    client.close()
+    assert not [thread for thread in enumerate_threads() if thread.name == "penstock-ecu" and thread.is_alive()]
+    client.start_reading()
+    assert client.queue is not None
+    assert client.queue.lease(wait_sec=10)
+    client.close()
+    assert client.get_stats().samples_dropped == client.get_stats().samples_pending == 0
 
 
 class Log:

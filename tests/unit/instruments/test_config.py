@@ -174,7 +174,7 @@ def test_every_fault_is_told_at_once(file: Path) -> None:
       "validation": {"strict": true},
       "jetdrive": {"port": 70000, "multicast_group": "10.0.0.1", "prot": 1, "retry": {"max_attempts": NaN}, "auto_reconnect": true,
                    "auto_reconnect": false},
-      "innovate": {"channels": [1, "a"], "device_type": "X", "baudrate": true}
+      "innovate": {"channels": [1, "a"], "device_type": "\\ud800", "baudrate": true}
     }""")
 
     with pytest.raises(FaultySettings) as caught:
