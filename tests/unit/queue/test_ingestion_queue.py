@@ -209,6 +209,19 @@ def test_a_clock_that_was_put_back_makes_nothing_wait_longer(bench: Bench) -> No
     assert queue.enqueue("s", 2, key="k") != first
 
 
+def test_items_may_be_given_back_in_any_order(bench: Bench) -> None:
+    """None of them stays in its lease: that one is over with the last of its items."""
+    queue = bench.open()
+    queue.enqueue_batch([("s", number) for number in range(5)])
+    items = queue.lease()
+
+    queue.give_back([items[3], items[0], items[1]])
+    queue.ack([items[4], items[2]])
+
+    assert queue._desk.store.state.custody.leases == {}
+    assert sorted(data(queue.lease())) == [0, 1, 3]
+
+
 def test_nacked_twice_is_appended_once(bench: Bench) -> None:
     """The same item twice in one call, and one that is not in its lease any more: nothing is done then."""
     queue = bench.open()

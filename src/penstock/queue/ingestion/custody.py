@@ -114,8 +114,9 @@ class Custody:
     def carve(self, token: int, stretches: Sequence[Stretch]) -> Lease:
         """Put a part of a lease into one of its own, which does not run out. Raises `KeyError` for a lease that has ended."""
         lease = self.leases[token]
-        lease.stretches = [rest for whole in lease.stretches for rest in _without(whole, stretches)]
-        carved = self.lease(stretches, NEVER_US)
+        parts = sorted(stretches)
+        lease.stretches = [rest for whole in lease.stretches for rest in _without(whole, parts)]
+        carved = self.lease(parts, NEVER_US)
         self.close(token)
         return carved
 
