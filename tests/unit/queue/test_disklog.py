@@ -33,6 +33,11 @@ def segments(folder: Path) -> list[Path]:
     return sorted((folder / "0").iterdir())
 
 
+def written(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Everything in the folder: how large it is, and when it was last written."""
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
 def test_one_process_for_each_folder(tmp_path: Path) -> None:
     """Another one is told who has it, and takes it over when that is gone."""
     with closing(DiskLog(tmp_path)):
@@ -85,13 +90,13 @@ def test_a_folder_that_is_another_one_now(tmp_path: Path) -> None:
             log.append(0, numbers(5, 6)).result(WAIT_S)
         with closing(DiskLog(folder, SETTINGS)) as other:
             other.append(0, [b"other"]).result(WAIT_S)
-            before = {path: path.stat() for path in folder.rglob("*")}
+            before = written(folder)
             with pytest.raises(AppendUnknown):
                 log.append(0, numbers(5, 6)).result(WAIT_S)
             log.register("two")
             log.release("one", [end])
             log.release("two", [end])
-            assert {path: path.stat() for path in folder.rglob("*")} == before
+            assert written(folder) == before
         shutil.rmtree(folder)
         away.rename(folder)
         log.append(0, numbers(5, 9)).result(WAIT_S)
