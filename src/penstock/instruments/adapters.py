@@ -10,7 +10,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from penstock.instruments.hooks import text_of
+from penstock.instruments.hooks import is_name, text_of
 from penstock.instruments.inspection import LATEST_MS
 from penstock.instruments.points import STOICHIOMETRIC, UNITS_OF_A_POINT, Reading, point, target
 from penstock.instruments.ranges import OPEN, plain_name
@@ -46,6 +46,12 @@ class NoAdapter(Refused):
     """No adapter takes this data."""
 
     default_hint = "`register_adapter(name, adapter)` makes another one known."
+
+
+class NotAnAdapter(Misconfigured):
+    """This cannot be registered as an adapter."""
+
+    default_hint = 'It takes a name, and an instance of a class that extends `DataAdapter`: `register_adapter("mine", MyAdapter())`.'
 
 
 class NoWindow(Misconfigured):
@@ -157,7 +163,13 @@ class CSVAdapter(DataAdapter):
 
 
 def register_adapter(name: str, adapter: DataAdapter) -> None:
-    """Make an adapter known by a name, in place of one that has it; it is asked before those that are known already."""
+    """Make an adapter known by a name, in place of one that has it; it is asked before those that are known already.
+
+    Raises:
+        NotAnAdapter: it does not convert anything, as a class does not, or the name says nothing.
+    """
+    if not is_name(name) or not _converts(adapter):
+        raise NotAnAdapter(f"{name}: {text_of(adapter)[:60]}")
     _ADAPTERS.pop(name, None)
     _ADAPTERS[name] = adapter
 
@@ -183,6 +195,10 @@ def convert_to_standard(data: object, source: str = "") -> DynoDataPointSchema:
 
 
 _ADAPTERS: dict[str, DataAdapter] = {adapter.source_name: adapter for adapter in (CSVAdapter(), InnovateAdapter(), JetDriveAdapter())}
+
+
+def _converts(adapter: object) -> bool:
+    return not isinstance(adapter, type) and callable(getattr(adapter, "can_handle", None)) and callable(getattr(adapter, "convert", None))
 
 
 def _is_sample(data: object, kind: type[DataSample], members: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ from penstock.instruments.account import Account, IngestionState, IngestionStats
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings
 from penstock.instruments.delivery import Appending, Delivery, Queueing
 from penstock.instruments.feed import Feed
-from penstock.instruments.hooks import contained, text_of
+from penstock.instruments.hooks import contained, is_name
 from penstock.instruments.ingestion_file import get_ingestion_config
 from penstock.instruments.intake import Intake
 from penstock.instruments.link import Link
@@ -81,7 +81,7 @@ class BaseIngestionClient(ABC, Generic[T]):
         breakers: Breakers | None = None,
         timing: Timing | None = None,
     ) -> None:
-        if not source_name or not str(source_name).strip() or text_of(source_name) != source_name:
+        if not is_name(source_name):
             raise NoSourceName(ascii(source_name))
         self.source_name = source_name
         self.config = config or get_ingestion_config()

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from penstock.instruments.constraints import Count, Seconds, Share, exceeds, require
+from penstock.instruments.hooks import is_name
 from penstock.instruments.validation import ValidationSettings
 from penstock.model.errors import Misconfigured
 from penstock.queue.ingestion import QueueSettings
@@ -190,9 +191,13 @@ def register_source_config(name: str, kind: type) -> None:
         NoSourceConfig: `kind` does not extend `SourceConfig`, not all of its fields have a default, or the name is taken.
     """
     taken = name in {field.name for field in fields(IngestionConfig)} or _KINDS.get(name, kind) is not kind
-    if taken or not issubclass(kind, SourceConfig) or any(_needed(field) for field in fields(kind)):
-        raise NoSourceConfig(f"{name}: {kind.__name__}")
+    if not is_name(name) or taken or not _is_table(kind):
+        raise NoSourceConfig(f"{name}: {getattr(kind, '__name__', kind)}")
     _KINDS[name] = kind
+
+
+def _is_table(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, SourceConfig) and not any(_needed(field) for field in fields(kind))
 
 
 def _needed(field: Field[object]) -> bool:

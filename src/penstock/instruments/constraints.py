@@ -52,7 +52,7 @@ def misfit(hint: object, value: object) -> str:
         fits = isinstance(value, kind) or (value is None and hint is not kind)
         return "" if fits else f"expected `{kind.__name__}`"
     try:
-        convert(value, _plain(hint))
+        fitting(hint, value)
     except UnicodeEncodeError:  # halves of characters, which JSON may spell
         return _choices(hint) or "expected text that can be stored"
     except ValidationError as error:
@@ -61,14 +61,20 @@ def misfit(hint: object, value: object) -> str:
 
 
 def fitting(hint: object, value: object) -> Any:  # noqa: ANN401 - it is whatever the annotation says
-    """The value as what the annotation says, as a list becomes a tuple."""
-    return convert(value, _plain(hint))
+    """The value as what the annotation says: a list becomes a tuple, a text a path or an address."""
+    return convert(value, _plain(hint), dec_hook=_out_of_text)
+
+
+def _out_of_text(kind: type, value: object) -> Any:  # noqa: ANN401 - as above
+    if not isinstance(value, str | kind):
+        raise TypeError(f"Expected `{kind.__name__}`")
+    return kind(value) if isinstance(value, str) else value
 
 
 def _plain(hint: object) -> Any:  # noqa: ANN401 - annotations have no type of their own
     """The annotation without paths beside text: the file knows only text."""
     members = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
-    return reduce(or_, (one for one in members if one is not Path)) if Path in members else hint
+    return reduce(or_, (one for one in members if one is not Path)) if {Path, str} <= {*members} else hint
 
 
 def _choices(hint: object) -> str:

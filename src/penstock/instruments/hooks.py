@@ -41,6 +41,11 @@ def contained(hook: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def is_name(value: object) -> bool:
+    """Whether it is a text that says something and can be stored anywhere."""
+    return isinstance(value, str) and value.strip() != "" and text_of(value) == value
+
+
 def text_of(value: object) -> str:
     """A value as text that can be stored anywhere: halves of characters are escaped; the name of its type where it cannot be told."""
     try:

@@ -9,9 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import to_builtins
+
 from penstock.engine.configuration import FaultySettings
 from penstock.instruments.config import IngestionConfig, SourceConfig, source_kinds
 from penstock.instruments.constraints import dataclass_in, fitting, hints, misfit
+from penstock.instruments.hooks import text_of
 from penstock.model.errors import Misconfigured
 from penstock.model.naming import near
 
@@ -102,6 +105,8 @@ class _Reading:
                 self._wrong(path, fault)
         except Misconfigured as error:
             self._wrong(path, error.detail)
+        except (TypeError, ValueError) as error:  # of a dataclass that others wrote
+            self._wrong(path, text_of(error))
         return None
 
     def _values(self, kind: type, table: _Table, path: str, others: Mapping[str, type] | None = None) -> dict[str, Any]:
@@ -141,4 +146,4 @@ def _joined(path: str, key: str) -> str:
 def _default(field: Any) -> str:  # noqa: ANN401 - typeshed knows the type only as a generic
     """A remark on the default, which always fits; empty where there is none to show."""
     shown = field.default is not MISSING and field.default is not None
-    return f"; the default is {json.dumps(field.default)}" if shown else ""
+    return f"; the default is {json.dumps(to_builtins(field.default, enc_hook=str))}" if shown else ""

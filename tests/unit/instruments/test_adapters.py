@@ -26,7 +26,7 @@ from penstock.instruments import (
     register_adapter,
 )
 from penstock.instruments import adapters as registry
-from penstock.instruments.adapters import NoAdapter, NoWindow
+from penstock.instruments.adapters import NoAdapter, NotAnAdapter, NoWindow
 from penstock.instruments.points import UNITS_OF_A_POINT, target
 from penstock.instruments.validation import BadSample
 from penstock.model.quality import Quality
@@ -317,6 +317,16 @@ def test_what_no_adapter_takes_is_told(data: object) -> None:
     assert get_adapter_for_source(data) is None
     with pytest.raises(NoAdapter):
         convert_to_standard(data)
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(("name", "adapter"), [("csv", CSVAdapter), ("mine", None), ("mine", "csv"), (5, CSVAdapter()), ("", CSVAdapter())])
+def test_what_is_no_adapter_is_not_registered(name: Any, adapter: Any) -> None:  # noqa: ANN401 - whatever somebody may write there
+    """A class where its instance belongs, as the commonest: it would be in the way of all the others."""
+    with pytest.raises(NotAnAdapter):
+        register_adapter(name, adapter)
+
+    assert convert_to_standard({"time_ms": 1, "rpm": 2}) == DynoDataPointSchema(1, rpm=2.0)
 
 
 @pytest.mark.usefixtures("registered")

@@ -6,7 +6,10 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import timedelta
+from enum import Enum
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +107,12 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keys(kind: type, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every key of a table, and its default."""
-    for field in fields(kind):
-        default = getattr(kind(), field.name)
+    for one in fields(kind):
+        default = getattr(kind(), one.name)
         if is_dataclass(default):
-            yield from keys(type(default), f"{path}{field.name}.")
-        elif field.name != "sources" and field.name not in ("retry", "circuit_breaker", "validation"):
-            yield f"{path}{field.name}", default
+            yield from keys(type(default), f"{path}{one.name}.")
+        elif one.name != "sources" and one.name not in ("retry", "circuit_breaker", "validation"):
+            yield f"{path}{one.name}", default
 
 
 ALL = [*keys(IngestionConfig), *keys(JetDriveConfig, "jetdrive."), *keys(InnovateConfig, "innovate.")]
@@ -282,6 +285,62 @@ def test_a_source_of_ones_own_has_a_table(file: Path) -> None:
     assert get_source_config("gauge") == GaugeConfig(device="/dev/ttyS1", retry=RetrySettings(max_attempts=9))
     assert IngestionConfig().get_source_config("gauge") == GaugeConfig()
     assert IngestionConfig().get_source_config("unheard of") == SourceConfig()
+
+
+class Mode(Enum):
+    """How a source of a test works."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RichConfig(SourceConfig):
+    """A source whose settings are of many types."""
+
+    device: Path = Path("/dev/ttyS0")
+    spare: Path | None = None
+    address: IPv4Address = field(default_factory=lambda: IPv4Address("127.0.0.1"))
+    mode: Mode = Mode.FAST
+    every: timedelta = timedelta(seconds=1)
+    names: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        SourceConfig.__post_init__(self)
+        if len(self.names) > 2:
+            raise ValueError("there are more than two names")
+
+
+def test_settings_of_many_types(file: Path) -> None:
+    """Paths, addresses, choices and times are written as text; what does not fit is told with the default, whatever that is."""
+    register_source_config("rich", RichConfig)
+    paths = {"device": "/dev/ttyS1", "spare": "/dev/ttyS2"}
+    file.write_text(json.dumps({"rich": paths | {"address": "10.0.0.7", "mode": "slow", "every": "PT2S", "names": {"a": 1}}}))
+
+    assert get_source_config("rich") == RichConfig(
+        device=Path("/dev/ttyS1"), spare=Path("/dev/ttyS2"), address=IPv4Address("10.0.0.7"), mode=Mode.SLOW,
+        every=timedelta(seconds=2), names={"a": 1.0},
+    )  # fmt: skip
+
+    file.write_text('{"rich": {"device": 5, "spare": 6, "address": "ten", "mode": "late", "every": 7, "names": {"a": 1, "b": 2, "c": 3}}}')
+    with pytest.raises(FaultySettings) as caught:
+        get_ingestion_config()
+    told = [fault.removeprefix("config/ingestion.json: rich") for fault in caught.value.faults]
+
+    assert [fault.partition(": ")[0] for fault in told] == [".device", ".spare", ".address", ".mode", ".every", ""]
+    assert told[0].endswith('; the default is "/dev/ttyS0"')
+    assert told[3].endswith('; the default is "fast"')
+    assert told[5] == ": there are more than two names"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(5, GaugeConfig), (None, GaugeConfig), (" ", GaugeConfig), ("gauge", GaugeConfig()), ("gauge", None), ("gauge", "GaugeConfig")],
+)
+def test_what_is_no_table_at_all(name: Any, kind: Any) -> None:  # noqa: ANN401 - whatever somebody may write there
+    """A name that says nothing, or an instance where its class belongs."""
+    with pytest.raises(NoSourceConfig):
+        register_source_config(name, kind)
 
 
 @pytest.mark.parametrize(
