@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -117,7 +117,7 @@ class Voyage:
         owed = {body for place, body in self.owed.items() if place.lane == lane and place >= self.cursors[lane]}
         assert owed <= set(seen), "something is lost"
         marked = self.store.reader.marked(lane)
-        marks = {replace(one.first, offset=one.first.offset + number) for one in marked for number in range(one.count)}
+        marks = {one.first._replace(offset=one.first.offset + number) for one in marked for number in range(one.count)}
         assert {place for place in self.owed_marks if place.lane == lane and place >= self.cursors[lane]} <= marks
 
     def read(self, place: Place) -> Iterator[Entries]:

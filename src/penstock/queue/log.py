@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from penstock.model.errors import Fatal, Misconfigured, Refused, Transient, TryLater
 from penstock.model.gaps import Gap
@@ -111,8 +111,7 @@ _WANTED: Mapping[str, _Wanted] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where an entry is. Places of one lane sort in reading order.
 
     `offset` counts the entries of the lane. `epoch` (10 bytes) grows with every opening of the log, so that no place is used twice, even
@@ -141,14 +140,14 @@ class Entries:
     @property
     def end(self) -> Place:
         """The place behind the last entry."""
-        return replace(self.first, offset=self.first.offset + self.count)
+        return self.first._replace(offset=self.first.offset + self.count)
 
     def since(self, offset: int) -> Entries:
         """What of the stretch lies at `offset` and behind it. A gap that was appended has one offset and is never cut."""
         skipped = offset - self.first.offset
         if skipped <= 0:
             return self
-        return replace(self, first=replace(self.first, offset=offset), count=self.count - skipped, bodies=self.bodies[skipped:])
+        return replace(self, first=self.first._replace(offset=offset), count=self.count - skipped, bodies=self.bodies[skipped:])
 
 
 @dataclass(frozen=True, slots=True)

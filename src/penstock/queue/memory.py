@@ -6,7 +6,7 @@ import os
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from penstock.model.gaps import Gap
 from penstock.queue.consumers import Consumers
@@ -43,7 +43,7 @@ class _Lane:
         if not self.first.offset <= offset <= self.end.offset:
             raise IndexError(f"offset {offset} of {self.first.offset} to {self.end.offset}")
         behind = bisect_right(self.stretches, offset, key=lambda stretch: stretch.end.offset)
-        return replace(self.stretches[behind].first, offset=offset) if behind < len(self.stretches) else self.end
+        return self.stretches[behind].first._replace(offset=offset) if behind < len(self.stretches) else self.end
 
     def drop(self, least: Place) -> None:
         whole = bisect_right(self.stretches, least, key=lambda stretch: stretch.end)

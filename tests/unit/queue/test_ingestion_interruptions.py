@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -198,7 +197,7 @@ async def test_a_lease_that_is_cancelled_while_a_gap_is_recorded_gives_all_back(
 def _gap(queue: IngestionQueue, count: int) -> Any:  # noqa: ANN401 - entries of the log
     from penstock.queue.log import Entries  # noqa: PLC0415
 
-    end = replace(queue._desk.store.log.kept()[QueuePriority.BATCH].end, epoch=(1).to_bytes(10, "big"))
+    end = queue._desk.store.log.kept()[QueuePriority.BATCH].end._replace(epoch=(1).to_bytes(10, "big"))
     return Entries(end, count, 1, gap=Gap("damaged", count))
 
 

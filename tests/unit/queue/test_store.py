@@ -253,7 +253,7 @@ def test_seals_that_cannot_be_believed(bench: Bench) -> None:
     bench.store.close()
     node = bench.disk.names_seen[bench.segments()[0]]
     blocks = bytes(node.seen[: 66 + 50 + 4 + 5])
-    first = replace(end, offset=0)
+    first = end._replace(offset=0)
     trailer = struct.pack("<I4s", 50 + 16 + 8, b"PEND")
     for seal, place in (
         (seal_block(Seal(1, [], [])), end),
@@ -271,7 +271,7 @@ def test_an_offset_that_no_log_comes_to(bench: Bench) -> None:
     """A block that claims one is none, whatever its checksum is."""
     bench.append(b"first")
     node = bench.disk.names_seen[bench.segments()[0]]
-    far = replace(bench.store.state.at(0, 1), offset=(1 << 64) - 1)
+    far = bench.store.state.at(0, 1)._replace(offset=(1 << 64) - 1)
     del node.seen[66 + 50 + 4 + 5 :]
     node.seen.extend(b"".join(Block(Kind.ENTRIES, 1, b"\1\0\0\0x").encoded(far, 1)))
 

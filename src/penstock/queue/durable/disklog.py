@@ -205,7 +205,7 @@ class DiskLog:
             if pending.outcome is None:
                 pending.answer(AppendUnknown("an error in the program"))
         with self._arrived:
-            self._waiting_bytes -= sum(pending.size_bytes for pending in pendings)
+            self._waiting_bytes -= sum([pending.size_bytes for pending in pendings])
         pendings[0].group.announce()
         self._listeners.wake()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from penstock.model.gaps import Gap
 from penstock.queue.durable.extents import Extent, SegmentFile
@@ -67,8 +67,8 @@ class Lane:
             return self.end
         at = bisect_right(self.extents, offset, key=lambda extent: extent.end)
         if at < len(self.extents) and self.extents[at].first <= offset:
-            return replace(self.extents[at].first_place, offset=offset)
-        return replace(self.extents[at - 1].first_place if at else self.released, offset=offset)
+            return self.extents[at].first_place._replace(offset=offset)
+        return (self.extents[at - 1].first_place if at else self.released)._replace(offset=offset)
 
     def add(self, extent: Extent) -> None:
         """What a new file holds, behind all others."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -122,7 +121,7 @@ def _leave_out_unwritten(found: Contents) -> None:
     for lane, surveyed in zip(found.lanes, found.surveys, strict=True):
         for last in surveyed.segments[-1:]:
             if last.claimed == lane.end.offset:
-                lane.end = replace(lane.end, offset=max(last.end, lane.released.offset, found.closed.get(lane.number, 0)))
+                lane.end = lane.end._replace(offset=max(last.end, lane.released.offset, found.closed.get(lane.number, 0)))
 
 
 def _files(disk: StillDisk, folder: Path) -> set[Path]:

@@ -68,6 +68,11 @@ class Segment:
         self._written: list[tuple[int, Header, Sequence[bytes]]] = []
         self._file = disk.create(file.path)
 
+    @property
+    def prepared_bytes(self) -> int:
+        """How many zeros are behind the blocks; fewer than none where blocks are behind them."""
+        return self._prepared_bytes - self.file.size_bytes
+
     def start(self, log: bytes, now_us: int) -> None:
         """Write the first block, which names the log."""
         self._write(self._place(self.file.first), start_block(log), now_us)
@@ -81,7 +86,7 @@ class Segment:
     def sync(self) -> None:
         """Make durable what was written. Raises `OSError`, after which nobody knows what is."""
         grown = self.file.size_bytes - self._synced_bytes
-        if self.file.size_bytes > self._prepared_bytes and grown < SMALL_BYTES:
+        if self.prepared_bytes < 0 and grown < SMALL_BYTES:
             self._prepare()
         self._file.sync()
         self._synced_bytes = self.file.size_bytes

@@ -70,9 +70,9 @@ class State:
         """Whether so much can be written, and the disk keeps what the settings leave to others."""
         return self.disk.free_bytes(self.folder) - size_bytes >= self.settings.min_free_bytes
 
-    def takes(self, size_bytes: int) -> bool:
+    def fits(self, size_bytes: int) -> bool:
         """Whether so much may be appended to what is held."""
-        return self.held_bytes + size_bytes <= self.settings.max_bytes and self.has_room(size_bytes)
+        return self.held_bytes + size_bytes <= self.settings.max_bytes
 
     def save(self, name: str, document: Identity | ConsumersRecord) -> bool:
         """Write one of the small files; whether that succeeded."""
@@ -81,4 +81,4 @@ class State:
     def count(self) -> None:
         """Add up what is held."""
         with self.lock:
-            self.held_bytes = sum(lane.size_bytes for lane in self.lanes)
+            self.held_bytes = sum([lane.size_bytes for lane in self.lanes])

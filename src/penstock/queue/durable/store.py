@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from penstock.model.errors import PenstockError
 from penstock.queue.durable.disk import Disk
 from penstock.queue.durable.displacing import Finding, displace
 from penstock.queue.durable.documents import IDENTITY, Identity, Pair, pairs
@@ -49,23 +50,29 @@ class Store:
 
     def commit(self, pendings: Sequence[Pending]) -> None:
         """Make the appends durable and answer each. Those of one lane follow each other in the order given."""
-        writers = [self.state.writers[lane] for lane in sorted({pending.lane for pending in pendings})]
-        if not self.state.is_here:
-            for pending in pendings:
-                pending.answer(AppendUnknown(f"{self.state.folder} is not the folder that was opened", hint=PUT_BACK))
+        state = self.state
+        writers = [state.writers[lane] for lane in sorted({pending.lane for pending in pendings})]
+        if not state.is_here:
+            _refuse(pendings, lambda: AppendUnknown(f"{state.folder} is not the folder that was opened", hint=PUT_BACK))
             return
-        if not self.state.takes(sum(pending.size_bytes for pending in pendings)):
+        size_bytes = sum([pending.size_bytes for pending in pendings])
+        has_room = all(writer.prepared_bytes >= size_bytes for writer in writers) or state.has_room(size_bytes)
+        if not has_room or not state.fits(size_bytes):
             self.keeper.collect()
-        with self.state.writing:
+            if not state.has_room(size_bytes):
+                least = f"less than {state.settings.min_free_bytes:,} bytes would stay free on its disk"
+                _refuse(pendings, lambda: LogFull(f"{state.folder}: {least}"))
+                return
+        with state.writing:
             try:
                 self._commit(pendings, writers)
             except BaseException:
-                for writer in self.state.writers:
+                for writer in state.writers:
                     writer.leave()
                 self._renew(self._epoch)
                 raise
             finally:
-                self.state.count()
+                state.count()
         if any(isinstance(pending.outcome, LogFull) for pending in pendings):
             self.keeper.collect()
 
@@ -84,10 +91,6 @@ class Store:
 
     def _commit(self, pendings: Sequence[Pending], writers: Sequence[LaneWriter]) -> None:
         state = self.state
-        if not state.has_room(sum(pending.size_bytes for pending in pendings)):
-            for pending in pendings:
-                pending.answer(LogFull(f"{state.folder}: less than {state.settings.min_free_bytes:,} bytes would stay free on its disk"))
-            return
         now_us = state.machine.clock_us()
         for writer in writers:
             mine = [pending for pending in pendings if pending.lane == writer.lane.number]
@@ -102,6 +105,11 @@ class Store:
         state = self.state
         identity = Identity(self._log.hex(), self._epoch.hex(), state.machine.name, *state.identity, ends)
         state.save(IDENTITY, identity)
+
+
+def _refuse(pendings: Sequence[Pending], error: Callable[[], PenstockError]) -> None:
+    for pending in pendings:
+        pending.answer(error())  # each thread raises one of its own
 
 
 def make_folders(disk: Disk, folder: Path, lanes: int) -> None:

@@ -36,6 +36,11 @@ class LaneWriter:
         return self._segment.file if self._segment else None
 
     @property
+    def prepared_bytes(self) -> int:
+        """How much can be written without taking any more of the disk."""
+        return self._segment.prepared_bytes if self._segment else 0
+
+    @property
     def is_synced(self) -> bool:
         """Whether nothing is written that is not durable, and so not to be read."""
         return self._next == self.lane.end.offset

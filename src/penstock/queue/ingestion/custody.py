@@ -64,7 +64,7 @@ class Custody:
         found: list[Stretch] = []
         shares = self.turns.shares(limit, [lane.waiting for lane in self.by_turns], now_us / 1e6)
         for lane, share in zip(self.by_turns, shares, strict=True):
-            for stretch in lane.take(share):
+            for stretch in lane.take(share) if share else ():
                 if stretch.start not in lane.tried:
                     found.append(stretch)
                 else:
@@ -177,7 +177,8 @@ class Custody:
     def bring_back(self, now_us: int) -> None:
         """What was put aside and is due waits again."""
         for lane in self.lanes:
-            lane.bring_back(now_us)
+            if lane.aside:
+                lane.bring_back(now_us)
 
     def next_event_us(self) -> int:
         """When a lease may end, or something that was put aside is due."""

@@ -43,14 +43,11 @@ class Leasing:
                 found, noted = self._hand_out(limit)
                 next_us = store.state.custody.next_event_us()
             try:
-                try:
+                if found.dead or found.gaps:
                     yield from self._put_away(found)
-                except LogFull:
-                    self._put_off(found)
-                    if not found.items and not found.dead:
-                        raise
                 if found.items:
-                    yield from self._outlive(noted)
+                    if noted is not None:
+                        yield from self._outlive(noted)
                     return found.items
             except BaseException:
                 self._take_back(found)
@@ -100,14 +97,19 @@ class Leasing:
         return found
 
     def _put_away(self, found: Found) -> Steps[None]:
-        """Dead letters, and gaps: what cannot be handed out."""
+        """Dead letters, and gaps: what cannot be handed out. Without room for them they wait, unless there is nothing else."""
         store = self._store
-        with suppress(StaleLease):  # then it took so long that somebody else sees to them
-            yield from bury(store, found.dead)
-        for place, gap in found.gaps:
-            yield from store.record_gap(gap)
-            with store.lock:
-                store.settle_lazily(Outcome.LOST, [place])
+        try:
+            with suppress(StaleLease):  # then it took so long that somebody else sees to them
+                yield from bury(store, found.dead)
+            for place, gap in found.gaps:
+                yield from store.record_gap(gap)
+                with store.lock:
+                    store.settle_lazily(Outcome.LOST, [place])
+        except LogFull:
+            self._put_off(found)
+            if not found.items and not found.dead:
+                raise
 
     def _put_off(self, found: Found) -> None:
         """There is no room for dead letters and gaps: they wait, and leave others their turns, which makes room."""
@@ -121,11 +123,10 @@ class Leasing:
             for place, _ in found.gaps:
                 custody.lanes[place.lane].give_back(place.start, place.end)
 
-    def _outlive(self, noted: Pending | None) -> Steps[None]:
+    def _outlive(self, noted: Pending) -> Steps[None]:
         """Wait until the lease will be known after a crash. Where it cannot be written, an attempt may not be counted."""
-        if noted is not None:
-            with suppress(PenstockError):
-                yield noted
+        with suppress(PenstockError):
+            yield noted
 
     def _take_back(self, found: Found) -> None:
         """Nobody gets what was found: it waits again, untried."""
