@@ -454,7 +454,11 @@ class Tagged(DataSample):
         return replace(result, sanitized_data={**(result.sanitized_data or {}), "tags": self.tags})
 
 
-@pytest.mark.parametrize("tags", [object(), 1 << 64, -(1 << 63) - 1, {"inner": [1 << 80]}, "\ud800", b"x" * 10, {3: [LOOKS]}], ids=str)
+@pytest.mark.parametrize(
+    "tags",
+    [object(), 1 << 64, -(1 << 63) - 1, {"inner": [1 << 80]}, "\ud800", b"x" * 10, {3: [LOOKS]}],
+    ids=["an object", "too large", "too small", "too large inside", "half a character", "bytes", "an object inside"],
+)
 def test_a_valid_sample_that_cannot_be_written_down_is_a_dead_letter(tags: object) -> None:
     """Refused like any other, with its value and why, and not the fault of the others: nothing is dropped, and there is no gap."""
     client = Scripted([rpm(1.0), Tagged(7, "ecu", "rpm", 2.5, tags=tags), rpm(3.0)])
