@@ -17,6 +17,7 @@ from penstock.queue.ingestion.lanes import JOURNAL, LANES, LETTERS
 from penstock.queue.ingestion.steps import Steps, Waitable, finish
 from penstock.queue.log import AppendUnknown, LogFull, LogSettings
 from tests.unit.queue.bench import Bench, data
+from tests.unit.queue.test_processing import until
 
 WAIT_S = 30.0
 
@@ -458,6 +459,25 @@ def test_a_full_disk_is_emptied_past_a_gap(bench: Bench, monkeypatch: pytest.Mon
     monkeypatch.undo()
     assert queue.lease() == []
     assert queue.get_stats().total_lost == 1
+    assert adds_up(queue)
+
+
+def test_a_full_disk_is_emptied_while_a_record_of_shed_items_is_owed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those who enqueue nor the workers wait for room for it; it is written when there is some."""
+    queue = bench.open(QueueSettings(persist_to_disk=True, max_size=2, overflow="shed_lowest"))
+    queue.enqueue_batch([("s", number) for number in range(2)])
+    queue.enqueue("s", 2)
+    bench.wait(60)
+    monkeypatch.setattr(bench.log, "append_gap", _no_room)
+
+    queue.enqueue("s", 3)
+    queue.start_processing(lambda item: item.data in (2, 3), interval=0.01)
+    until(lambda: queue.get_stats().total_processed == 2)
+    queue.stop_processing()
+    assert queue.gaps() == []
+
+    monkeypatch.undo()
+    assert [gap.count for gap in queue.gaps()] == [2]
     assert adds_up(queue)
 
 

@@ -252,12 +252,12 @@ def test_a_gap_record_that_fails_is_written_later(bench: Bench, monkeypatch: pyt
     queue.enqueue("s", 3)
 
     def fail(*_: object) -> None:
-        raise LogFull("sabotage")
+        raise AppendUnknown("sabotage")
 
     with monkeypatch.context() as patch:
         patch.setattr(bench.log, "append_gap", fail)
         for _ in range(5):
-            with pytest.raises(LogFull):
+            with pytest.raises(AppendUnknown):
                 queue.enqueue("s", 4)
     queue.ack(queue.lease())
     queue.enqueue("s", 5)

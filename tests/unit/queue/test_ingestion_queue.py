@@ -638,6 +638,36 @@ def test_no_more_is_in_hand_than_max_size(bench: Bench) -> None:
     assert sorted(seen) == [*range(4), *range(14, 100)]
 
 
+def test_what_has_to_wait_stops_no_other_priority(bench: Bench) -> None:
+    """As many delayed items as may be remembered hold up their own lane only."""
+    queue = bench.open(QueueSettings(persist_to_disk=True, max_size=10))
+    queue.enqueue_batch([("s", number) for number in range(20)])
+    for _ in range(2):
+        queue.nack(queue.lease(), delay_sec=3_600.0)
+    assert queue.lease() == []
+
+    queue.enqueue("s", "urgent", QueuePriority.CRITICAL)
+    urgent = queue.lease()
+    assert data(urgent) == ["urgent"]
+    queue.ack(urgent)
+
+    bench.wait(3_600)
+    assert sorted([*data(queue.lease(5)), *data(queue.lease(4))]) == list(range(9))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_queue_in_memory_keeps_no_more_than_it_holds(again: bool) -> None:  # noqa: FBT001 - a case
+    """What was shed, or replaced by its next attempt, is given back at once."""
+    with IngestionQueue(QueueSettings(max_size=10, retry_delay_sec=0.0, max_attempts=10_000)) as queue:
+        for _ in range(500):
+            if again and len(queue):
+                queue.nack(queue.lease())
+            else:
+                queue.enqueue_batch([("s", bytes(1_000))] * 3)
+
+        assert sum(lane.size_bytes for lane in queue._desk.store.log.kept()) < 20_000
+
+
 def test_an_entry_that_is_no_item_is_a_dead_letter(bench: Bench) -> None:
     """Its bytes are kept, and its neighbours are handed out."""
     queue = bench.open()

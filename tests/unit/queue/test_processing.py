@@ -52,6 +52,26 @@ def test_everything_that_waits_is_processed_at_once(queue: IngestionQueue) -> No
     assert not queue.processing
 
 
+def test_workers_that_stop_each_other(queue: IngestionQueue, caplog: pytest.LogCaptureFixture) -> None:
+    """None waits for another one; what stopped them is logged as well as told."""
+    both = threading.Barrier(2)
+
+    def processor(_: QueueItem) -> bool:
+        both.wait(WAIT_S)
+        queue.stop_processing()
+        raise SystemExit("enough")
+
+    queue.enqueue("s", 1)
+    queue.start_processing(processor, workers=2)
+    until(lambda: queue.get_stats().leased == 1)
+    queue.enqueue("s", 2)
+
+    with pytest.raises(SystemExit):
+        queue.join_processing(WAIT_S)
+    assert not queue.processing
+    assert "processing stopped: enough" in caplog.text
+
+
 def test_what_comes_later_is_processed_when_it_comes(queue: IngestionQueue) -> None:
     """A worker that waits is woken by it."""
     seen = threading.Event()

@@ -27,8 +27,9 @@ class Lease:
 class Custody:
     """All lanes, and the leases on the items of those that take turns, which are the first ones.
 
-    At most `most_in_hand` items are leased or put aside, so that what is remembered is bounded by it, and not by how many wait. Tokens
-    begin anywhere, so that no lease of another queue, or of an earlier process, has the same.
+    At most `most_in_hand` items are leased, and a lane hands out none while so many of its own are put aside: what is remembered is bounded
+    by that, and not by how many wait, and what has to wait in one lane keeps no other one from its turn. Tokens begin anywhere, so that no
+    lease of another queue, or of an earlier process, has the same.
     """
 
     lanes: list[Lane]
@@ -42,8 +43,8 @@ class Custody:
 
     @property
     def in_hand(self) -> int:
-        """How many items are leased or put aside."""
-        return sum(lane.taken.total - lane.settled.total for lane in self.by_turns)
+        """How many items are leased."""
+        return sum(lane.taken.total - lane.settled.total - len(lane.aside) for lane in self.by_turns)
 
     @property
     def by_turns(self) -> list[Lane]:
@@ -62,7 +63,8 @@ class Custody:
         if alone_too and limit > 0 and self._held_up and (alone := self._held_up.pop(0).take(1)):
             return alone
         found: list[Stretch] = []
-        shares = self.turns.shares(limit, [lane.waiting for lane in self.by_turns], now_us / 1e6)
+        waiting = [lane.waiting if len(lane.aside) < self.most_in_hand else 0 for lane in self.by_turns]
+        shares = self.turns.shares(limit, waiting, now_us / 1e6)
         for lane, share in zip(self.by_turns, shares, strict=True):
             for stretch in lane.take(share) if share else ():
                 if stretch.start not in lane.tried:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -84,10 +85,10 @@ class Processing:
         self._desk.store.changed.ring()
 
     def join(self, timeout_sec: float | None = None) -> None:
-        """Wait until the workers have stopped, or so long. Raises what stopped them, once."""
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout_sec)
+        """Wait until the workers have stopped, or so long; a worker waits for no other one. Raises what stopped them, once."""
+        until = None if timeout_sec is None else time.monotonic() + timeout_sec
+        for thread in self._threads if threading.current_thread() not in self._threads else ():
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -101,6 +102,7 @@ class Processing:
                     _log.warning("%s; what was not acked comes again", error)
                     self._stopping.wait(PAUSE_S)
         except BaseException as error:  # noqa: BLE001 - the edge of a thread: told to whoever waits for it
+            _log.error("processing stopped: %s", error)
             self._error = self._error or error
             self.stop()
 

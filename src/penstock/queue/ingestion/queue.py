@@ -84,7 +84,7 @@ class IngestionQueue:
     def enqueue_batch(self, items: Iterable[tuple[str, Any]], priority: QueuePriority = QueuePriority.BATCH) -> list[str]:
         """Put many items in, each a source and data; their ids. All are there when this returns; raises as `enqueue`, and then none is.
 
-        A crash may leave the first ones of a batch.
+        A crash may leave the first ones of a batch, and so may what `AppendUnknown` stands for.
         """
         return finish(self._desk.enqueueing.many(list(items), QueuePriority(priority).value))
 

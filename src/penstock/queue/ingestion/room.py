@@ -13,6 +13,7 @@ from penstock.queue.ingestion.settings import QueueSettings, micros
 from penstock.queue.ingestion.state import Outcome
 from penstock.queue.ingestion.steps import Steps
 from penstock.queue.ingestion.store import Store
+from penstock.queue.log import LogFull
 
 SHED = "shed: the queue was full"
 """Cause of the gap that shed items leave."""
@@ -111,7 +112,7 @@ class Room:
         return True
 
     def tell_shed(self, *, now: bool = False) -> Steps[None]:
-        """Record what was shed, once it is long enough ago that it began, or now."""
+        """Record what was shed, once it is long enough ago that it began, or now; where there is no room for that, another time."""
         with self._store.lock:
             run = self._shed
             due_us = run.since_us + micros(self._settings.flush_interval_sec)
@@ -120,9 +121,11 @@ class Room:
             self._shed = Run()
         try:
             yield from self._store.record_gap(Gap(SHED, run.count, run.since_us or None, run.until_us or None))
-        except BaseException:
+        except BaseException as error:
             with self._store.lock:
                 self._shed.put_before(run)
+            if isinstance(error, LogFull):
+                return
             raise
         with self._store.lock:
             self._store.state.account.told += run.count

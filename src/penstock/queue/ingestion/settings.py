@@ -29,9 +29,9 @@ class QueueSettings:
     """How much a queue holds, where it keeps it, and how often it tries.
 
     `max_size` bounds the items that wait (with `overflow` `block` or `shed_lowest`) and always those that are held in memory: leased ones
-    and ones whose time has not come. `flush_interval_sec` is the longest time that processed items and counts of shed ones wait to be
-    written down; it says nothing about what `enqueue` has returned, which is on disk with `persist_to_disk`. `overflow` None is `spill`
-    on disk and `shed_lowest` in memory.
+    and, of each priority, ones whose time has not come. `flush_interval_sec` is the longest time that processed items wait to be written
+    down, if none takes longer, and about that between two gap records of shed ones; it says nothing about what `enqueue` has returned,
+    which is on disk with `persist_to_disk`. `overflow` None is `spill` on disk and `shed_lowest` in memory.
     """
 
     max_size: int = 10_000

@@ -125,7 +125,10 @@ class Store:
     def settle_lazily(self, outcome: Outcome, stretches: Sequence[Stretch], tokens: Iterable[int] = ()) -> int:
         """As `settle`, with the lock, for what the entries themselves would say again after a crash, or what may come again."""
         number = self._settle(outcome, stretches, tokens)
-        self.note(Settled(outcome, list(stretches)))
+        if self.log.durable:
+            self.note(Settled(outcome, list(stretches)))
+        else:
+            self.log.release(CONSUMER, self.floors(JOURNAL))
         return number
 
     def _settle(self, outcome: Outcome, stretches: Sequence[Stretch], tokens: Iterable[int]) -> int:
