@@ -297,9 +297,11 @@ def test_too_much_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_disk_that_has_to_stay_free(tmp_path: Path) -> None:
-    """An append that would use what others need is refused."""
-    with closing(DiskLog(tmp_path, LogSettings(min_free_bytes=1 << 60))) as log, pytest.raises(LogFull, match="would stay free"):
-        log.append(0, [b"x"]).result(WAIT_S)
+    """An append that would use what others need is refused, also one without a body."""
+    with closing(DiskLog(tmp_path, LogSettings(min_free_bytes=1 << 60))) as log:
+        for pending in (log.append(0, [b"x"]), log.append(0, [b""]), log.append_gap(0, Gap("gap"))):
+            with pytest.raises(LogFull, match="would stay free"):
+                pending.result(WAIT_S)
 
 
 def test_a_defect_is_told_to_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

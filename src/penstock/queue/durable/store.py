@@ -56,7 +56,7 @@ class Store:
             _refuse(pendings, lambda: AppendUnknown(f"{state.folder} is not the folder that was opened", hint=PUT_BACK))
             return
         size_bytes = sum([pending.size_bytes for pending in pendings])
-        has_room = all(writer.prepared_bytes >= size_bytes for writer in writers) or state.has_room(size_bytes)
+        has_room = all(writer.prepared_bytes > size_bytes for writer in writers) or state.has_room(size_bytes)
         if not has_room or not state.fits(size_bytes):
             self.keeper.collect()
             if not state.has_room(size_bytes):
