@@ -70,10 +70,10 @@ class CircuitBreakerSettings:
     max_timeout_sec: Seconds | None = None
     half_open_max_calls: Count = 3
     window_calls: Count = 100
-    window_sec: Seconds = 600.0
-    minimum_calls: Count = 100
+    window_sec: Seconds = 3_600.0
+    minimum_calls: Count = 20
     failure_rate: Share = 0.5
-    slow_call_rate: Share = 1.0
+    slow_call_rate: Share = 0.9
     slow_call_sec: Seconds = 60.0
 
     def __post_init__(self) -> None:

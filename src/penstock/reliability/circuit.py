@@ -22,7 +22,8 @@ class BreakerSettings:
     random part of up to `jitter`, so that many do not come back at the same moment. Then at most `probes` calls at once may go; `successes`
     of them close it, one failure or slow answer opens it again.
 
-    5, 60 s and 2 are the numbers of document 001; those of the window are resilience4j's.
+    5, 60 s and 2 are the numbers of document 001. The window is long and its minimum low, because a source that is slow, or waited for
+    between calls, has few calls in an hour; a quick call among the slow ones, as one that connects, does not keep it closed.
     """
 
     failures: int = 5
@@ -33,10 +34,10 @@ class BreakerSettings:
     jitter: float = 0.1
     probes: int = 3
     window_calls: int = 100
-    window_s: float = 600.0
-    minimum_calls: int = 100
+    window_s: float = 3_600.0
+    minimum_calls: int = 20
     failure_rate: float = 0.5
-    slow_rate: float = 1.0
+    slow_rate: float = 0.9
     slow_s: float = 60.0
 
     def __post_init__(self) -> None:

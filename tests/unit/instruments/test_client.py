@@ -676,6 +676,34 @@ def test_settings_of_the_source_go_before_the_defaults() -> None:
     assert "auto_reconnect is off" in client.health_check()["reasons"][0]
 
 
+def test_the_circuit_opens_for_a_source_that_connects_and_never_reads(caplog: pytest.LogCaptureFixture) -> None:
+    """With the defaults, however long the delays get: no failures follow each other, but half of all calls fail."""
+    client = Scripted([ConnectionError("gone")] * 30, hands=Hands(0.999))
+
+    client.read_through()
+
+    assert client.get_stats().circuit_opened > 0
+    assert "the circuit is open: 10 of the last 20 calls failed" in caplog.text
+
+
+class Slow(Scripted):
+    """A source of which each sample takes more than a minute."""
+
+    def _read_impl(self) -> DataSample | None:
+        self.hands.now += 61 if self.steps else 0
+        return super()._read_impl()
+
+
+def test_the_circuit_opens_for_a_source_that_is_slow(caplog: pytest.LogCaptureFixture) -> None:
+    """With the defaults, though connecting is quick, and calls that are as slow are few in an hour."""
+    client = Slow([rpm(1000.0)] * 70)
+
+    client.read_through()
+
+    assert client.get_stats().circuit_opened > 0
+    assert "the circuit is open: 19 of the last 20 calls took longer than 60 s" in caplog.text
+
+
 def test_a_client_is_isolated_by_hand() -> None:
     """Nothing goes through until it is let again; a registry that is shared does the same by name."""
     breakers = Breakers(lambda: 0.0)

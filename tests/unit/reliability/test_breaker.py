@@ -118,14 +118,14 @@ def test_how_errors_are_taken(error: BaseException | None, outcome: Outcome) -> 
 
 
 def test_half_of_the_window_opens_it() -> None:
-    """Failures that never come five in a row open it once they are half of a hundred calls, and not before."""
+    """Failures that never come five in a row open it once they are half of twenty calls, and not before."""
     bench = Bench()
 
-    bench.calls("ffss" * 24 + "ffs")
+    bench.calls("ffss" * 4 + "ffs")
     assert bench.state is CLOSED
     bench.calls("s")
 
-    assert (bench.state, bench.told[-1].reason) == (OPEN, "50 of the last 100 calls failed")
+    assert (bench.state, bench.told[-1].reason) == (OPEN, "10 of the last 20 calls failed")
 
 
 def test_old_calls_leave_the_window() -> None:
@@ -245,7 +245,7 @@ def test_a_call_is_given_back_once() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"failures": 0}, {"successes": 0}, {"probes": 0}, {"minimum_calls": 0}, {"window_calls": 99}, {"open_s": 0}, {"open_s": 601},
+        {"failures": 0}, {"successes": 0}, {"probes": 0}, {"minimum_calls": 0}, {"window_calls": 19}, {"open_s": 0}, {"open_s": 601},
         {"growth": 0.5}, {"jitter": -0.1}, {"failure_rate": 0}, {"slow_rate": 1.1}, {"slow_s": 0}, {"window_s": 0},
         *({name: math.nan} for name in ("open_s", "cap_open_s", "growth", "jitter", "failure_rate", "slow_rate", "slow_s", "window_s")),
     ],
