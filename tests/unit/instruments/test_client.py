@@ -8,6 +8,8 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pkgutil import walk_packages
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
 from typing import Any
@@ -21,7 +23,7 @@ from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig,
 from penstock.instruments.link import CircuitOpen, NotConnected
 from penstock.instruments.samples import DataSample
 from penstock.instruments.validation import DEFAULT, ValidationResult, ValidationSettings
-from penstock.model.errors import Fatal, Refused
+from penstock.model.errors import Fatal, PenstockError, Refused
 from penstock.model.gaps import SHED, UNREADABLE, Gap
 from penstock.model.metrics import CLIENT_HELP
 from penstock.queue.capture import READER_FAILED
@@ -917,9 +919,26 @@ def test_the_names_are_in_one_import_place() -> None:
         "QueuePriority",
         "QueueItem",
         "QueueSettings",
+        "Finding",
+        "Quality",
     ):
         assert getattr(instruments, name)
     assert instruments.BaseIngestionClient is clients.BaseIngestionClient
+
+
+WITHIN = {"NotANumber", "NotConvertible", "NeverStill"}
+"""Caught where they are raised, or raised by what is not behind it: limits in other units, a log that is looked at."""
+
+
+def test_every_error_is_in_the_same_import_place() -> None:
+    """Whatever a client, its queue or its circuit breaker raises, and what a hook may raise, can be caught by a name from there."""
+    from penstock import instruments, queue, reliability  # noqa: PLC0415
+
+    paths = [path for package in (instruments, queue, reliability) for path in walk_packages(package.__path__, f"{package.__name__}.")]
+    known = {name: one for path in paths for name, one in vars(import_module(path.name)).items() if isinstance(one, type)}
+    errors = {name: one for name, one in known.items() if issubclass(one, PenstockError)}
+
+    assert {name for name, one in errors.items() if getattr(instruments, name, None) is not one} == WITHIN
 
 
 def test_every_metric_of_the_catalogue_is_there() -> None:
