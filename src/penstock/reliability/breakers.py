@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import Protocol
 
 from penstock.model.errors import Misconfigured
 from penstock.reliability.breaker import Breaker
@@ -22,26 +24,34 @@ class OtherSettings(Misconfigured):
     default_hint = "Give the two targets different names, or the same settings."
 
 
+class OtherWords(Protocol):
+    """Settings of a breaker in other words, as those of a file are."""
+
+    def core(self) -> BreakerSettings:
+        """The same for the breaker."""
+
+
 class Breakers:
     """One breaker for each target (a host, a device, an endpoint), by its name. Any thread may use it."""
 
-    def __init__(self, rand: Callable[[], float], tell: Callable[[Transition], None] = lambda _: None) -> None:
+    def __init__(self, rand: Callable[[], float] = random.random, tell: Callable[[Transition], None] = lambda _: None) -> None:
         self._rand = rand
         self._tell = tell
         self._lock = Lock()
         self._breakers = dict[str, Breaker]()
 
-    def at(self, name: str, settings: BreakerSettings) -> Breaker:
+    def at(self, name: str, settings: BreakerSettings | OtherWords) -> Breaker:
         """The breaker of that name, made where there is none yet.
 
         Raises:
             OtherSettings: there is one, and it has others.
         """
+        wanted = settings if isinstance(settings, BreakerSettings) else settings.core()
         with self._lock:
             if name not in self._breakers:
-                self._breakers[name] = Breaker(name, settings, self._rand, self._tell)
+                self._breakers[name] = Breaker(name, wanted, self._rand, self._tell)
             found = self._breakers[name]
-        if found.settings != settings:
+        if found.settings != wanted:
             raise OtherSettings(name)
         return found
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
+from penstock.instruments.config import CircuitBreakerSettings
 from penstock.model.errors import Misconfigured, PenstockError, Refused, Throttled, Transient, TryLater
 from penstock.reliability.breaker import Breaker
 from penstock.reliability.breakers import Breakers, NoSuchBreaker, OtherSettings
@@ -270,6 +271,30 @@ def test_a_registry_knows_breakers_by_name() -> None:
         breakers["ecus"]
     with pytest.raises(OtherSettings):
         breakers.at("ecu", BreakerSettings())
+
+
+def test_a_registry_takes_the_settings_that_users_have() -> None:
+    """It needs nothing to be made; `CircuitBreakerSettings` are the same settings as those of the breaker that they name."""
+    breakers = Breakers()
+    ecu = breakers.at("ecu", CircuitBreakerSettings())
+    call = ecu.ask(0.0)
+    assert isinstance(call, Call)
+    ecu.finish(call, 1.0, Outcome.FAILED)
+
+    assert breakers.at("ecu", CircuitBreakerSettings()) is breakers.at("ecu", BreakerSettings()) is ecu
+    with pytest.raises(OtherSettings):
+        breakers.at("ecu", CircuitBreakerSettings(failure_threshold=7))
+    assert ecu.status(1.0).in_a_row == 1
+
+
+def test_without_chance_of_its_own_a_registry_draws_it() -> None:
+    """A breaker that opens stays open for what was said, and up to a tenth more."""
+    ecu = Breakers().at("ecu", BreakerSettings(failures=1))
+    call = ecu.ask(0.0)
+    assert isinstance(call, Call)
+    ecu.finish(call, 0.0, Outcome.FAILED)
+
+    assert 60 <= (ecu.status(0.0).lets_in_s or 0) <= 66
 
 
 class Model(RuleBasedStateMachine):
