@@ -193,7 +193,7 @@ def test_every_value_of_a_point_is_looked_at() -> None:
 
 def test_everything_is_imported_from_one_place() -> None:
     """Each name of the interface is there, is shown, and another one is an error that names it."""
-    assert {*penstock.instruments.__all__, "Validated"} == {*penstock.instruments._PLACES}
+    assert {*penstock.instruments.__all__, "NoSamples", "Validated"} == {*penstock.instruments._PLACES}
     for name in penstock.instruments._PLACES:
         assert getattr(penstock.instruments, name).__name__ == name
         assert name in dir(penstock.instruments)
