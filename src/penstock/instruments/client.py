@@ -123,7 +123,10 @@ class BaseIngestionClient(ABC, Generic[T]):
         """Look at a sample; `self.validation` says how. It is not called where `validation.enabled` is false."""
 
     def _channel(self, sample: T) -> str:
-        """The channel of a sample, for the freshness of each; by default its `channel`, or the name of the source where it has none."""
+        """The channel of a sample, for the freshness of each; by default its `channel`, or the name of the source where it has none.
+
+        Where samples have a `provider_id`, each provider has channels of its own.
+        """
         return str(getattr(sample, "channel", self.source_name))
 
     def __enter__(self) -> Self:

@@ -23,11 +23,15 @@ from penstock.queue.log import AppendTooLarge
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample of a channel, written down as it is to be kept, and when it was read (monotonic seconds)."""
+    """A sample of a channel, written down as it is to be kept, and when it was read (monotonic seconds).
+
+    `provider` is whose channel it is, where more than one behind a source may have it.
+    """
 
     channel: str
     read_at: float
     data: bytes
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,12 @@ class Refusal:
     reason: str
     timestamp_ms: int | None
     value: object
+    provider: str = ""
+
+
+def known_as(channel: str, provider: str) -> str:
+    """The name of a channel among those of all providers."""
+    return f"{provider}: {channel}" if provider else channel
 
 
 MOST_AT_ONCE = 1_000
@@ -90,8 +100,8 @@ class Queueing:
     """Into an ingestion queue.
 
     What the queue does not take is dropped, counted, and left as a gap; a sample that is larger than its log is refused. Refused samples
-    of one channel, for one reason and without a good one between them, are one dead letter; it is written when the run is over, or
-    `flush_interval_sec` of the queue after it began.
+    of one channel of one provider (the source, where they name none), for one reason and without a good one between them, are one dead
+    letter; it is written when the run is over, or `flush_interval_sec` of the queue after it began.
     """
 
     def __init__(self, queue: IngestionQueue, source: str, priority: QueuePriority, account: Account, timing: Timing) -> None:
@@ -117,10 +127,10 @@ class Queueing:
             elif isinstance(one, Refusal):
                 self._refuse(one)
             elif id(one) in large:
-                self._account.refused(one.channel, TOO_LARGE)
-                self._refuse(Refusal(one.channel, TOO_LARGE, None, msgspec.msgpack.decode(one.data)))
+                self._account.refused(known_as(one.channel, one.provider), TOO_LARGE)
+                self._refuse(Refusal(one.channel, TOO_LARGE, None, msgspec.msgpack.decode(one.data), one.provider))
             else:
-                self._runs.keep(self._source, one.channel)
+                self._runs.keep(one.provider or self._source, one.channel)
         self._write_down(now=False)
 
     def flush(self) -> None:
@@ -157,7 +167,7 @@ class Queueing:
             self._letters_due = self._timing.clock() + self._queue.settings.flush_interval_sec
         self._refused += 1
         ends = refusal.timestamp_ms, refusal.value
-        self._runs.refuse(self._refused, self._source, refusal.channel, refusal.reason, ends)
+        self._runs.refuse(self._refused, refusal.provider or self._source, refusal.channel, refusal.reason, ends)
 
     def _write_down(self, *, now: bool) -> None:
         """Gaps at once, letters when they are due; what cannot be written down now waits for the next time."""

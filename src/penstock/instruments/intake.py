@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from penstock.instruments.account import Account
-from penstock.instruments.delivery import Refusal, Sample
+from penstock.instruments.delivery import Refusal, Sample, known_as
 from penstock.instruments.hooks import brief, text_of
 from penstock.instruments.timing import Timing
 from penstock.instruments.validation import ValidationResult
@@ -55,14 +55,14 @@ class Intake(Generic[T]):
             written = self.encode(msgspec.to_builtins(data, builtin_types=(bytes, datetime)))
         except Exception as error:  # noqa: BLE001 - a sample may be anything, as one that contains itself
             return self._refused(sample, f"it cannot be written down: {text_of(error)}")
-        channel = self._channel(sample)
-        self.account.received(channel)
-        return Sample(channel, self.timing.clock(), written)
+        channel, provider = self._channel(sample), _provider(sample)
+        self.account.received(known_as(channel, provider))
+        return Sample(channel, self.timing.clock(), written, provider)
 
     def _refused(self, sample: T, reason: str) -> Refusal:
-        channel, why = self._channel(sample), brief(reason)
-        self.account.received(channel, why)
-        return Refusal(channel, why, _member(sample, "timestamp_ms", None), _member(sample, "value", sample))
+        channel, provider, why = self._channel(sample), _provider(sample), brief(reason)
+        self.account.received(known_as(channel, provider), why)
+        return Refusal(channel, why, _member(sample, "timestamp_ms", None), _member(sample, "value", sample), provider)
 
     def _channel(self, sample: T) -> str:
         try:
@@ -70,6 +70,12 @@ class Intake(Generic[T]):
         except Exception as error:  # noqa: BLE001 - as above
             self.account.went_wrong("naming the channel of a sample failed", error, reading=False)
             return ""
+
+
+def _provider(sample: object) -> str:
+    """Whose channel it is; empty where it does not say."""
+    provider = _member(sample, "provider_id", None)
+    return "" if provider is None else brief(provider)
 
 
 def _member(sample: object, name: str, otherwise: object) -> Any:  # noqa: ANN401 - a sample may be anything

@@ -21,7 +21,7 @@ from penstock.instruments.account import IngestionState
 from penstock.instruments.client import IngestionOff, NoSourceName, StillReading
 from penstock.instruments.config import CircuitBreakerSettings, IngestionConfig, RetrySettings, SourceConfig
 from penstock.instruments.link import CircuitOpen, NotConnected
-from penstock.instruments.samples import DataSample
+from penstock.instruments.samples import DataSample, JetDriveSampleSchema
 from penstock.instruments.validation import DEFAULT, ValidationResult, ValidationSettings
 from penstock.model.errors import Fatal, PenstockError, Refused
 from penstock.model.gaps import SHED, UNREADABLE, Gap
@@ -155,6 +155,45 @@ def test_refused_samples_are_counted_once_and_kept_as_dead_letters() -> None:
     ends = {"first": {"timestamp_ms": 0, "value": "nan"}, "last": {"timestamp_ms": 46, "value": "nan"}}
     assert letters[0] == ("ecu", "the value is NaN", {"provider": "ecu", "channel": "rpm", "count": 47, **ends})
     assert [(data["channel"], data["count"]) for _, _, data in letters] == [("rpm", 47), ("rpm", 1), ("afr", 1)]
+
+
+def jetdrive(value: float, provider: int) -> JetDriveSampleSchema:
+    """A sample of a channel that more than one provider has."""
+    return JetDriveSampleSchema(5, "ecu", "Torque", value, "N·m", provider_id=provider, channel_id=2)
+
+
+def test_refused_samples_of_two_providers_are_two_dead_letters() -> None:
+    """Channels repeat from provider to provider: runs that alternate are not broken, and a good sample of one ends none of the other."""
+    client = Scripted([jetdrive(math.nan, 17), jetdrive(math.nan, 18), jetdrive(math.nan, 17), jetdrive(1.0, 18), jetdrive(math.nan, 17)])
+
+    client.read_through()
+
+    assert client.queue is not None
+    letters = [letter.data for letter in reversed(client.queue.get_dead_letter_items())]
+    assert [(data["provider"], data["channel"], data["count"]) for data in letters] == [("17", "Torque", 3), ("18", "Torque", 1)]
+
+
+def test_a_sample_that_names_no_provider_is_of_the_source() -> None:
+    """A source that knows of providers may not know which one it was."""
+    client = Scripted([replace(jetdrive(math.nan, 17), provider_id=None)])  # type: ignore[arg-type]  # what comes over a wire
+
+    client.read_through()
+
+    assert client.queue is not None
+    (letter,) = client.queue.get_dead_letter_items()
+    assert letter.data["provider"] == "ecu"
+    assert client.health_check()["channels"] == {"Torque": "ok"}
+
+
+def test_the_health_of_a_channel_is_that_of_its_provider() -> None:
+    """One that says nothing but NaN is not well because another one is."""
+    client = Scripted([jetdrive(value, provider) for _ in range(10) for provider, value in ((17, math.nan), (18, 1.0))])
+    client.connect()
+
+    client.read_through()
+
+    channels = client.health_check()["channels"]
+    assert channels == {"17: Torque": "10 in a row were bad, the last one because the value is NaN", "18: Torque": "ok"}
 
 
 def test_a_dead_letter_of_a_client_can_be_retried_and_cleared() -> None:
