@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         get_adapter_for_source,
         register_adapter,
     )
+    from penstock.instruments.circuits import Breakers
     from penstock.instruments.client import BaseIngestionClient, IngestionOff, NoSourceName, StillReading
     from penstock.instruments.columns import NoSamples as NoSamples
     from penstock.instruments.config import (
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     )
     from penstock.queue.ingestion.errors import QueueSettingsUnusable
     from penstock.queue.log import AppendTooLarge, AppendUnknown, LogClosed, LogFull, LogLocked, LogSettingsUnusable
-    from penstock.reliability.breakers import Breakers, NoSuchBreaker, OtherSettings
+    from penstock.reliability.breakers import NoSuchBreaker, OtherSettings
     from penstock.reliability.circuit import BreakerState
     from penstock.reliability.health import HealthSettings
     from penstock.reliability.settings import UnusableSettings
@@ -70,7 +71,7 @@ _PLACES = {
     "BadSample": "validation",
     "BaseIngestionClient": "client",
     "BreakerState": ".reliability.circuit",
-    "Breakers": ".reliability.breakers",
+    "Breakers": "circuits",
     "CSVAdapter": "adapters",
     "CircuitBreakerSettings": "config",
     "CircuitOpen": "link",

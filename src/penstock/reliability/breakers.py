@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Protocol
@@ -34,7 +33,7 @@ class OtherWords(Protocol):
 class Breakers:
     """One breaker for each target (a host, a device, an endpoint), by its name. Any thread may use it."""
 
-    def __init__(self, rand: Callable[[], float] = random.random, tell: Callable[[Transition], None] = lambda _: None) -> None:
+    def __init__(self, rand: Callable[[], float], tell: Callable[[Transition], None] = lambda _: None) -> None:
         self._rand = rand
         self._tell = tell
         self._lock = Lock()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
+from penstock import instruments
 from penstock.instruments.config import CircuitBreakerSettings
 from penstock.model.errors import Misconfigured, PenstockError, Refused, Throttled, Transient, TryLater
 from penstock.reliability.breaker import Breaker
@@ -275,7 +276,7 @@ def test_a_registry_knows_breakers_by_name() -> None:
 
 def test_a_registry_takes_the_settings_that_users_have() -> None:
     """It needs nothing to be made; `CircuitBreakerSettings` are the same settings as those of the breaker that they name."""
-    breakers = Breakers()
+    breakers = instruments.Breakers()
     ecu = breakers.at("ecu", CircuitBreakerSettings())
     call = ecu.ask(0.0)
     assert isinstance(call, Call)
@@ -289,7 +290,7 @@ def test_a_registry_takes_the_settings_that_users_have() -> None:
 
 def test_without_chance_of_its_own_a_registry_draws_it() -> None:
     """A breaker that opens stays open for what was said, and up to a tenth more."""
-    ecu = Breakers().at("ecu", BreakerSettings(failures=1))
+    ecu = instruments.Breakers().at("ecu", BreakerSettings(failures=1))
     call = ecu.ask(0.0)
     assert isinstance(call, Call)
     ecu.finish(call, 0.0, Outcome.FAILED)
